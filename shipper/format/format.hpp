@@ -1,0 +1,61 @@
+// The interface of a message format: pure, change in, Kafka records out.
+#pragma once
+
+#include "../change.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace waybill {
+
+struct Header {
+    std::string_view name;
+    std::string_view value;
+};
+
+// One Kafka record. All views are valid during the call of MessageSink::message() only, but for `topic`, which lives
+// as long as the format.
+struct Message {
+    static constexpr std::int32_t by_key = -1;
+
+    std::string_view topic;
+    std::int32_t partition = by_key;       // by_key: the partitioner decides on the key's bytes
+    std::optional<std::string_view> key;   // nullopt: Kafka null
+    std::optional<std::string_view> value; // nullopt: Kafka null, a tombstone
+    std::span<const Header> headers;
+};
+
+// Takes the records of a change in the order in which they are to be published.
+class MessageSink {
+public:
+    virtual void message(const Message &message) = 0;
+
+protected:
+    ~MessageSink() = default;
+};
+
+struct FormatOptions {
+    std::string prefix;   // topics are <prefix>.<schema>.<table>
+    bool schemas = false; // {"schema":…,"payload":…} around key and value
+};
+
+class Format {
+public:
+    virtual ~Format() = default;
+
+    // The topic of a table's changes. The view lives as long as the format.
+    [[nodiscard]] virtual std::string_view topic(const Shape &shape) = 0;
+
+    // Makes the records of `change`, zero or more, all with the header `waybill.position`. `now_us` is the wall clock,
+    // microseconds since 1970. Throws DataError when the change's bytes do not fit its shape.
+    virtual void encode(const Change &change, std::int64_t now_us, MessageSink &sink) = 0;
+};
+
+// The Debezium PostgreSQL connector's JSON envelope.
+[[nodiscard]] std::unique_ptr<Format> make_debezium_format(const Source &source, const FormatOptions &options);
+
+} // namespace waybill
