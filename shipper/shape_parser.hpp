@@ -1,0 +1,14 @@
+// Reads a shape from the form in which the extension keeps it (waybill.shape.definition).
+#pragma once
+
+#include "change.hpp"
+
+#include <cstdint>
+#include <string_view>
+
+namespace waybill {
+
+// Throws DataError when `definition` is not the JSON of a shape. Members it does not know are left alone.
+[[nodiscard]] Shape parse_shape(std::int32_t id, std::string_view definition);
+
+} // namespace waybill
