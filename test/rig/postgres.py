@@ -1,0 +1,205 @@
+"""A PostgreSQL of our own: a private copy of the installation with our extension in it, and servers that run from it."""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import subprocess
+
+import psycopg2
+import psycopg2.extensions
+
+from . import processes
+from .processes import ROOT, Child, wait_until
+
+SUPERUSER = "postgres"
+
+
+def _unprivileged_user():
+    """Whom the server runs as: PostgreSQL refuses to run as root. None: as ourselves."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")  # made by Debian's packages
+    except KeyError:
+        return pwd.getpwnam("nobody")
+
+
+class Installation:
+    """A tree with the system's PostgreSQL and our extension as it is built in this checkout.
+
+    PostgreSQL looks for its files relative to its executables, so copied programs beside linked files are an
+    installation of their own, and installing our extension there does not touch the system.
+    """
+
+    def __init__(self, extension: bool = True):
+        self.directory = processes.make_directory("postgres")
+        self.directory.chmod(0o755)  # the server's user reads it
+        system = {name: pathlib.Path(self._pg_config(name)) for name in ("bindir", "pkglibdir", "sharedir")}
+        prefix = pathlib.Path(os.path.commonpath(system.values()))
+        place = {name: self.directory / path.relative_to(prefix) for name, path in system.items()}
+        self.bin, self.lib, self.share = place["bindir"], place["pkglibdir"], place["sharedir"]
+        shutil.copytree(system["bindir"], self.bin)
+        for name in ("pkglibdir", "sharedir"):
+            place[name].parent.mkdir(parents=True, exist_ok=True)
+            subprocess.run(["cp", "-rs", system[name], place[name]], check=True)
+        if extension:
+            self.install_extension()
+
+    @staticmethod
+    def _pg_config(name: str) -> str:
+        program = os.environ.get("PG_CONFIG")
+        if program is None:
+            versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_config"),
+                              key=lambda path: float(path.parts[-3]))
+            program = versions[-1] if versions else "pg_config"
+        return subprocess.run([program, f"--{name}"], check=True, capture_output=True, text=True).stdout.strip()
+
+    def install_extension(self) -> None:
+        done = subprocess.run(
+            ["make", "-s", "-C", ROOT, "install", f"datadir={self.share}", f"pkglibdir={self.lib}"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(f"make install failed:\n{done.stdout}{done.stderr}")
+
+    def close(self) -> None:
+        processes.remove_directory(self.directory)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Server:
+    """One PostgreSQL server: own data directory, own port on the loopback, own socket directory.
+
+    The superuser comes in through the socket, which only its user and root can reach, without a password; everyone
+    who comes over TCP needs one.
+    """
+
+    SETTINGS = {
+        "shared_buffers": "128MB",
+        "max_connections": "60",
+        # An immediate shutdown loses what only the server's memory holds, whether or not the disk was told to sync.
+        "fsync": "off",
+        "max_wal_size": "4GB",
+        "checkpoint_timeout": "15min",
+        "log_min_messages": "warning",
+        "log_line_prefix": "%m [%p] %u@%d ",
+        "timezone": "UTC",
+        "lc_messages": "C",
+        "jit": "off",
+    }
+
+    def __init__(self, installation: Installation, settings: dict | None = None):
+        self.installation = installation
+        self.directory = processes.make_directory("server")
+        self.data = self.directory / "data"
+        self.log = self.directory / "server.log"
+        self.port = processes.reserve_port()
+        self._user = _unprivileged_user()
+        self._child: Child | None = None
+        self._settings = self.SETTINGS | (settings or {})
+        if self._user is not None:
+            os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
+        self._run("initdb", "--no-sync", "--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C",
+                  "--auth-local", "trust", "--auth-host", "scram-sha-256", "--pgdata", self.data)
+
+    def _run(self, program: str, *arguments) -> str:
+        identity = {}
+        if self._user is not None:
+            identity = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        done = subprocess.run([str(self.installation.bin / program), *map(str, arguments)], cwd=self.directory,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, **identity)
+        if done.returncode != 0:
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def start(self, timeout_s: float = 60):
+        """Starts and returns when connections are accepted, crash recovery included."""
+        settings = self._settings | {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.directory),
+        }
+        command = [self.installation.bin / "postgres", "-D", self.data]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        self._child = Child(command, self.log, death_signal=signal.SIGQUIT, user=self._user, cwd=self.directory)
+        wait_until(self._ready, timeout_s, "PostgreSQL accepts connections", 0.05)
+        return self
+
+    def _ready(self) -> bool:
+        if not self.running:
+            raise RuntimeError(f"PostgreSQL did not start:\n{self._child.tail()}")
+        with contextlib.suppress(psycopg2.OperationalError):
+            self.connect("template1").close()
+            return True
+        return False
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.running
+
+    def stop(self) -> None:
+        """A fast shutdown: open transactions are rolled back, everything is written."""
+        if self._child is not None:
+            self._child.stop(signal.SIGINT)
+
+    def crash(self) -> None:
+        """An immediate shutdown: nothing that is in memory only survives, the next start recovers."""
+        if self._child is not None:
+            self._child.stop(signal.SIGQUIT)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        self.crash()
+        processes.remove_directory(self.directory)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def conninfo(self, dbname: str = "postgres", user: str | None = None, password: str | None = None) -> str:
+        """For libpq. The superuser without arguments; with a user the way a stranger comes in, over TCP."""
+        if user is None:
+            return f"host={self.directory} port={self.port} dbname={dbname} user={SUPERUSER}"
+        secret = f" password={password}" if password is not None else ""
+        return f"host=127.0.0.1 port={self.port} dbname={dbname} user={user}{secret}"
+
+    def connect(self, dbname: str = "postgres", user: str | None = None, password: str | None = None,
+                autocommit: bool = True) -> psycopg2.extensions.connection:
+        connection = psycopg2.connect(self.conninfo(dbname, user, password), connect_timeout=10)
+        connection.autocommit = autocommit
+        return connection
+
+    def execute(self, dbname: str, *statements: str) -> None:
+        """Each statement in its own transaction, as superuser."""
+        with contextlib.closing(self.connect(dbname)) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def query(self, dbname: str, statement: str, arguments=None) -> list[tuple]:
+        with contextlib.closing(self.connect(dbname)) as connection, connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+            return cursor.fetchall()
+
+    def value(self, dbname: str, statement: str, arguments=None):
+        return self.query(dbname, statement, arguments)[0][0]
+
+    def create_database(self, dbname: str, *statements: str) -> str:
+        self.execute("postgres", f'CREATE DATABASE "{dbname}"')
+        self.execute(dbname, *statements)
+        return dbname
+
+    def drop_database(self, dbname: str) -> None:
+        self.execute("postgres", f'DROP DATABASE IF EXISTS "{dbname}" WITH (FORCE)')
