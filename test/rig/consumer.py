@@ -85,6 +85,12 @@ class TopicReader:
             elif time.monotonic() > deadline:
                 raise AssertionError(f"no records of {self._topics} for {self._timeout_s:g} s before their end")
 
+    def partition_counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(self._topics, 0)
+        for partition in self._partitions:
+            counts[partition.topic] += 1
+        return counts
+
     def close(self) -> None:
         self._consumer.close()
 

@@ -1,0 +1,59 @@
+"""Servers for the tests: one PostgreSQL and one Kafka that most share, each test with its own database and topics."""
+
+import sys
+import pathlib
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import itertools
+
+import pytest
+
+from rig import kafka, postgres, processes
+from pipeline import Pipeline
+
+_numbers = itertools.count(1)
+
+
+def pytest_configure():
+    processes.exit_on_signals()
+
+
+@pytest.fixture(scope="session")
+def installation():
+    with postgres.Installation() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def server(installation):
+    """The shared server. A test that stops or crashes its server starts one of its own: `own_server`."""
+    with postgres.Server(installation) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def broker():
+    """The shared broker, with the same rule."""
+    with kafka.Broker() as started:
+        yield started
+
+
+@pytest.fixture
+def own_server(installation):
+    with postgres.Server(installation) as started:
+        yield started
+
+
+@pytest.fixture
+def own_broker():
+    with kafka.Broker() as started:
+        yield started
+
+
+@pytest.fixture
+def pipeline(server, broker):
+    """A database with the extension, a shipper's role, and prefixes and configurations that go together."""
+    made = Pipeline(server, broker, f"t{next(_numbers)}")
+    yield made
+    made.close()
