@@ -1,0 +1,61 @@
+# waybill: `make` builds the extension (server headers only), `make world` the shipper too. `make help` lists the rest.
+
+EXTENSION = extension/waybill
+DATA = extension/waybill--1.0.sql
+MODULE_big = waybill
+SOURCES = $(sort $(wildcard extension/*.cpp))
+OBJS = $(SOURCES:.cpp=.o)
+
+REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --load-extension=waybill
+ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=waybill
+
+EXTRA_CLEAN = $(SOURCES:.cpp=.d) build output_iso
+
+PG_CONFIG ?= pg_config
+# PostgreSQL's headers as system headers, so that our warnings stay ours.
+PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
+PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -Wall -Wextra -Wpedantic -Wshadow \
+	-Wconversion -Wold-style-cast -Wno-unused-parameter \
+	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
+
+override with_llvm = no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+-include $(SOURCES:.cpp=.d)
+
+SHIPPER_MAKE = $(MAKE) -f shipper/Makefile
+
+.PHONY: world shipper format lint lint-boundary help
+
+world: all shipper ## the extension, the shipper and its tests
+
+shipper: ## build/waybill-shipper
+	$(SHIPPER_MAKE) all
+
+clean: clean-shipper
+.PHONY: clean-shipper
+clean-shipper:
+	$(SHIPPER_MAKE) clean
+
+format: ## lay out all C++ files
+	clang-format-14 -i $(SOURCES) $(wildcard extension/*.hpp)
+	$(SHIPPER_MAKE) format
+
+lint: lint-boundary lint-format lint-tidy ## all checks on the source
+
+.PHONY: lint-format lint-tidy
+lint-format:
+	clang-format-14 --dry-run --Werror $(SOURCES) $(wildcard extension/*.hpp)
+	$(SHIPPER_MAKE) lint-format
+
+lint-tidy:
+	$(SHIPPER_MAKE) lint-tidy
+
+lint-boundary: waybill.so ## prove on the object code that no PostgreSQL error can skip a destructor
+	scripts/lint-boundary.sh "$(CXX)" "$(filter-out -MMD -MP,$(CXXFLAGS) $(CPPFLAGS))" $(SOURCES)
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24

@@ -1,0 +1,75 @@
+// A growing run of bytes in one memory context: where a record is put together.
+#pragma once
+
+#include "change_record.hpp"
+#include "postgres.hpp"
+
+namespace waybill {
+
+class ByteBuffer {
+public:
+    // Keeps its memory in `context`, which must live longer than the buffer.
+    void use(MemoryContext context) { context_ = context; }
+
+    // Forgets the bytes; keeps the memory unless a large value made it large.
+    void clear() {
+        if (capacity_ > keep_capacity) release();
+        size_ = 0;
+    }
+
+    void release() {
+        if (data_ != nullptr) pfree(data_);
+        data_ = nullptr;
+        size_ = capacity_ = 0;
+    }
+
+    [[nodiscard]] const char *data() const { return data_; }
+    [[nodiscard]] char *data() { return data_; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+    // Room for `bytes` more at the returned place; advance() says how many were used.
+    char *reserve(std::size_t bytes) {
+        if (capacity_ - size_ < bytes) grow(bytes);
+        return data_ + size_;
+    }
+    void advance_to(const char *end) { size_ = static_cast<std::size_t>(end - data_); }
+
+    void append(const void *bytes, std::size_t length) {
+        char *to = reserve(length);
+        std::memcpy(to, bytes, length);
+        advance_to(to + length);
+    }
+
+    void append_byte(std::uint8_t byte) {
+        char *to = reserve(1);
+        *to = static_cast<char>(byte);
+        advance_to(to + 1);
+    }
+
+    void append_varint(std::uint64_t value) { advance_to(record::put_varint(reserve(record::max_varint_size), value)); }
+
+    // A number of `bytes` bytes in network order.
+    void append_int32(std::uint32_t value) {
+        value = pg_hton32(value);
+        append(&value, sizeof value);
+    }
+
+private:
+    static constexpr std::size_t initial_capacity = 1024;
+    static constexpr std::size_t keep_capacity = 1024 * 1024;
+
+    void grow(std::size_t bytes) {
+        const std::size_t wanted = std::max({initial_capacity, capacity_ * 2, size_ + bytes});
+        // Not limited to 1 GB: the text form of a row can be larger than the row.
+        data_ = static_cast<char *>(data_ == nullptr ? MemoryContextAllocHuge(context_, wanted)
+                                                     : repalloc_huge(data_, wanted));
+        capacity_ = wanted;
+    }
+
+    MemoryContext context_;
+    char *data_;
+    std::size_t size_;
+    std::size_t capacity_;
+};
+
+} // namespace waybill

@@ -1,0 +1,180 @@
+// How the log is read: the fence, and the chunks below it. The order of steps is drawn in change_log.cpp.
+#include "log_objects.hpp"
+#include "log_row.hpp"
+#include "postgres.hpp"
+#include "set_result.hpp"
+
+namespace waybill {
+
+namespace {
+
+// Waits until a csn greater than `after` was drawn, for `wait_ms` at most. Looking is cheap (one shared page), so the
+// pauses start short and grow with the time that nothing comes; no NOTIFY, which would serialize the commits.
+void wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
+    constexpr std::int64_t shortest_pause_us = 200;
+    constexpr std::int64_t longest_pause_us = 5000;
+    const TimestampTz start = GetCurrentTimestamp();
+    while (sequence_value(commit_sequence) <= after) {
+        const std::int64_t waited_us = GetCurrentTimestamp() - start;
+        if (waited_us >= std::int64_t{wait_ms} * 1000) return;
+        CHECK_FOR_INTERRUPTS();
+        pg_usleep(std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us));
+    }
+}
+
+Csn safe_csn(Csn after, int wait_ms) {
+    const Oid commit_sequence = log_object("commit_seq");
+    wait_for_csn(commit_sequence, after, wait_ms);
+    const Csn drawn = sequence_value(commit_sequence);
+    LOCKTAG tag;
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
+    WaitForLockers(tag, ShareLock, false); // takes no lock; nextval's is released after its transaction is visible
+    return drawn;
+}
+
+// What a batch is made of: rows of [(csn, chunk) > after, csn <= upto], in that order.
+struct BatchRange {
+    Csn after_csn;
+    std::int32_t after_chunk;
+    Csn upto;
+};
+
+// A scan of one segment in (csn, chunk) order, standing on a row or at its end.
+struct SegmentScan {
+    Relation table;
+    Relation index;
+    IndexScanDesc scan;
+    TupleTableSlot *slot;
+    // The row comparison (csn, chunk) > (after_csn, after_chunk), which a B-tree answers in one descent.
+    std::array<ScanKeyData, 2> after;
+    std::array<ScanKeyData, 2> keys;
+    Csn csn;
+    bool at_end;
+};
+
+void advance(SegmentScan &segment) {
+    segment.at_end = !index_getnext_slot(segment.scan, ForwardScanDirection, segment.slot);
+    if (segment.at_end) return;
+    slot_getallattrs(segment.slot);
+    segment.csn = DatumGetInt64(segment.slot->tts_values[log_csn]);
+}
+
+void open_scan(SegmentScan &segment, std::int64_t number, const BatchRange &range, Snapshot snapshot) {
+    segment.table = table_open(segment_table(number), AccessShareLock);
+    segment.index = index_open(segment_index(number), AccessShareLock);
+    segment.slot = table_slot_create(segment.table, nullptr);
+
+    auto *after = segment.after.data();
+    ScanKeyEntryInitialize(&after[0], SK_ROW_MEMBER, 1, BTGreaterStrategyNumber, INT8OID, InvalidOid, F_BTINT8CMP,
+                           Int64GetDatum(range.after_csn));
+    ScanKeyEntryInitialize(&after[1], SK_ROW_MEMBER | SK_ROW_END, 2, BTGreaterStrategyNumber, INT4OID, InvalidOid,
+                           F_BTINT4CMP, Int32GetDatum(range.after_chunk));
+    ScanKeyData &header = segment.keys[0];
+    header = {};
+    header.sk_flags = SK_ROW_HEADER;
+    header.sk_attno = 1;
+    header.sk_strategy = BTGreaterStrategyNumber;
+    header.sk_argument = PointerGetDatum(after);
+    ScanKeyInit(&segment.keys[1], 1, BTLessEqualStrategyNumber, F_INT8LE, Int64GetDatum(range.upto));
+
+    segment.scan = begin_index_scan(segment.table, segment.index, snapshot, static_cast<int>(segment.keys.size()));
+    index_rescan(segment.scan, segment.keys.data(), static_cast<int>(segment.keys.size()), nullptr, 0);
+    advance(segment);
+}
+
+void close_scan(SegmentScan &segment) {
+    index_endscan(segment.scan);
+    ExecDropSingleTupleTableSlot(segment.slot);
+    index_close(segment.index, AccessShareLock);
+    table_close(segment.table, AccessShareLock);
+}
+
+bool is_empty_segment(std::int64_t number) {
+    Relation table = table_open(segment_table(number), AccessShareLock);
+    const bool empty = RelationGetNumberOfBlocks(table) == 0;
+    table_close(table, AccessShareLock);
+    return empty;
+}
+
+// Puts rows of `range` into `result`, at least one if there is one, until their payloads reach `max_bytes`. Returns
+// the WAL position up to which they are durable: an asynchronous commit is visible before that.
+XLogRecPtr read_batch(const BatchRange &range, std::int64_t max_bytes, const SetResult &result) {
+    // The latest snapshot, whatever the isolation level: newer than every fence that was passed before the call.
+    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    std::array<SegmentScan, segment_count> segments;
+    std::size_t open = 0;
+    for (std::int64_t number = 0; number < segment_count; ++number)
+        if (!is_empty_segment(number)) open_scan(segments[open++], number, range, snapshot);
+
+    XLogRecPtr durable_at = InvalidXLogRecPtr;
+    std::int64_t bytes = 0;
+    while (bytes < max_bytes) {
+        // A transaction's chunks are all in one segment, so the csn alone decides.
+        SegmentScan *next = nullptr;
+        for (SegmentScan &segment : std::span{segments.data(), open})
+            if (!segment.at_end && (next == nullptr || segment.csn < next->csn)) next = &segment;
+        if (next == nullptr) break;
+        CHECK_FOR_INTERRUPTS();
+        TupleTableSlot *row = next->slot;
+        bool copied;
+        const HeapTupleData *tuple = ExecFetchSlotHeapTuple(row, false, &copied);
+        durable_at = std::max(durable_at, TransactionIdGetCommitLSN(HeapTupleHeaderGetXmin(tuple->t_data)));
+        bytes += static_cast<std::int64_t>(VARSIZE_ANY_EXHDR(DatumGetPointer(row->tts_values[log_payload])));
+
+        constexpr std::array order{log_csn,      log_chunk, log_chunks,       log_changes,
+                                   log_timeline, log_xid,   log_committed_at, log_payload};
+        std::array<Datum, log_columns> values;
+        std::array<bool, log_columns> nulls{};
+        for (std::size_t i = 0; i < order.size(); ++i) values[i] = row->tts_values[order[i]];
+        tuplestore_putvalues(result.store, result.descriptor, values.data(), nulls.data());
+        advance(*next);
+    }
+
+    for (SegmentScan &segment : std::span{segments.data(), open}) close_scan(segment);
+    UnregisterSnapshot(snapshot);
+    return durable_at;
+}
+
+} // namespace
+
+} // namespace waybill
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(waybill_safe_csn);
+PG_FUNCTION_INFO_V1(waybill_fetch);
+PG_FUNCTION_INFO_V1(waybill_sequence_value);
+PGDLLEXPORT Datum waybill_sequence_value(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_safe_csn(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_fetch(PG_FUNCTION_ARGS);
+
+// safe_csn(after bigint, wait_ms int) → bigint
+Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
+    if (IsolationUsesXactSnapshot())
+        ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                errmsg("waybill.safe_csn() needs a READ COMMITTED transaction"),
+                errdetail("Later statements of this transaction would not see what the fence waited for."));
+    const bool waits = !PG_ARGISNULL(0) && !PG_ARGISNULL(1);
+    PG_RETURN_INT64(waybill::safe_csn(waits ? PG_GETARG_INT64(0) : -1, waits ? PG_GETARG_INT32(1) : 0));
+}
+
+// fetch(after_csn bigint, after_chunk int, upto bigint, max_bytes int) → rows of the log
+Datum waybill_fetch(PG_FUNCTION_ARGS) {
+    const waybill::SetResult result = waybill::begin_set_result(fcinfo);
+    const waybill::BatchRange range{
+        .after_csn = PG_GETARG_INT64(0), .after_chunk = PG_GETARG_INT32(1), .upto = PG_GETARG_INT64(2)};
+    const XLogRecPtr durable_at = waybill::read_batch(range, PG_GETARG_INT32(3), result);
+    XLogFlush(durable_at); // nothing is handed out that a crash could undo
+    PG_RETURN_NULL();
+}
+
+// sequence_value(sequence text) → bigint; the sequence is one of the extension's
+Datum waybill_sequence_value(PG_FUNCTION_ARGS) {
+    const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+    const Oid sequence = waybill::log_object(name);
+    if (get_rel_relkind(sequence) != RELKIND_SEQUENCE)
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"waybill.%s\" is not a sequence", name));
+    PG_RETURN_INT64(waybill::sequence_value(sequence));
+}
+
+} // extern "C"

@@ -1,0 +1,20 @@
+// The library's entry: what happens once per backend.
+#include "change_log.hpp"
+#include "postgres.hpp"
+#include "settings.hpp"
+#include "table_info.hpp"
+#include "transaction_buffer.hpp"
+
+extern "C" {
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void _PG_init(void) {
+    waybill::settings::define();
+    waybill::register_invalidation_callbacks();
+    waybill::register_transaction_callbacks();
+}
+
+} // extern "C"

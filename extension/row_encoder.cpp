@@ -1,0 +1,248 @@
+// One change to the bytes of change_record.hpp.
+#include "row_encoder.hpp"
+
+#include "scope.hpp"
+#include "table_info.hpp"
+#include "text.hpp"
+
+namespace waybill {
+
+namespace {
+
+using record::Encoding;
+using record::Operation;
+
+// The record under construction, and an array's value until its length is known. Reused by each change; what a
+// failed change left in them is cleared by the next.
+ByteBuffer record_buffer;
+ByteBuffer array_buffer;
+
+void append_value(ByteBuffer &to, const void *bytes, std::size_t length, Encoding encoding) {
+    char *end =
+        record::put_varint(to.reserve(record::max_varint_size + length), record::value_header(length, encoding));
+    std::memcpy(end, bytes, length);
+    to.advance_to(end + length);
+}
+
+// The bytes of a value in its encoder's form: a view of `datum` itself, of `scratch` or of palloc'ed memory.
+// Fixed-width numbers are put into `scratch` in network order.
+struct FixedWidth {
+    std::array<char, 8> bytes;
+};
+
+template <typename Number>
+std::string_view network_order(FixedWidth &scratch, Number number) {
+    std::memcpy(scratch.bytes.data(), &number, sizeof number);
+    return {scratch.bytes.data(), sizeof number};
+}
+
+std::string_view varlena_bytes(Datum datum) {
+    const struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+    return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+
+std::string_view array_bytes(const ElementType &element, Datum datum);
+
+std::string_view value_bytes(const ValueEncoder &encoder, Datum datum, FixedWidth &scratch) {
+    switch (encoder.form) {
+    case ValueForm::int8: return network_order(scratch, DatumGetChar(datum));
+    case ValueForm::int16: return network_order(scratch, pg_hton16(DatumGetUInt16(datum)));
+    case ValueForm::int32: return network_order(scratch, pg_hton32(DatumGetUInt32(datum)));
+    case ValueForm::int64: return network_order(scratch, pg_hton64(static_cast<uint64>(DatumGetInt64(datum))));
+    case ValueForm::uuid: return {static_cast<const char *>(DatumGetPointer(datum)), 16};
+    case ValueForm::bytes: return varlena_bytes(datum);
+    case ValueForm::text: return to_utf8(varlena_bytes(datum));
+    case ValueForm::name: return to_utf8(NameStr(*DatumGetName(datum)));
+    case ValueForm::jsonb: {
+        Jsonb *value = DatumGetJsonbP(datum);
+        const char *json = JsonbToCString(nullptr, &value->root, static_cast<int>(VARSIZE(value)));
+        const std::string_view text = to_utf8(json);
+        char *sent = static_cast<char *>(MemoryContextAllocHuge(CurrentMemoryContext, text.size() + 1));
+        sent[0] = 1; // the version of jsonb's send format (jsonb_send)
+        std::memcpy(sent + 1, text.data(), text.size());
+        return {sent, text.size() + 1};
+    }
+    case ValueForm::array: return array_bytes(*encoder.element, datum);
+    case ValueForm::send: {
+        const bytea *sent = SendFunctionCall(const_cast<FmgrInfo *>(&encoder.function), datum);
+        return {VARDATA(sent), VARSIZE(sent) - VARHDRSZ};
+    }
+    case ValueForm::output: return to_utf8(OutputFunctionCall(const_cast<FmgrInfo *>(&encoder.function), datum));
+    }
+    pg_unreachable();
+}
+
+// array_send's format, with our own encoding of the elements.
+std::string_view array_bytes(const ElementType &element, Datum datum) {
+    const ArrayType *array = DatumGetArrayTypeP(datum);
+    Datum *values;
+    bool *nulls;
+    int count;
+    deconstruct_array(const_cast<ArrayType *>(array), ARR_ELEMTYPE(array), element.length, element.by_value,
+                      element.alignment, &values, &nulls, &count);
+    array_buffer.clear();
+    array_buffer.append_int32(static_cast<std::uint32_t>(ARR_NDIM(array)));
+    array_buffer.append_int32(ARR_HASNULL(array) ? 1 : 0);
+    array_buffer.append_int32(ARR_ELEMTYPE(array));
+    for (int dimension = 0; dimension < ARR_NDIM(array); ++dimension) {
+        array_buffer.append_int32(static_cast<std::uint32_t>(ARR_DIMS(array)[dimension]));
+        array_buffer.append_int32(static_cast<std::uint32_t>(ARR_LBOUND(array)[dimension]));
+    }
+    for (int i = 0; i < count; ++i) {
+        if (nulls[i]) {
+            array_buffer.append_int32(std::numeric_limits<std::uint32_t>::max());
+            continue;
+        }
+        FixedWidth scratch;
+        const std::string_view bytes = value_bytes(element.encoder, values[i], scratch);
+        array_buffer.append_int32(static_cast<std::uint32_t>(bytes.size()));
+        array_buffer.append(bytes.data(), bytes.size());
+    }
+    return {array_buffer.data(), array_buffer.size()};
+}
+
+void append_datum(ByteBuffer &to, const ValueEncoder &encoder, Datum datum) {
+    FixedWidth scratch;
+    const std::string_view bytes = value_bytes(encoder, datum, scratch);
+    append_value(to, bytes.data(), bytes.size(), encoder.form == ValueForm::output ? Encoding::text : Encoding::binary);
+}
+
+void append_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot &row) {
+    for (const ColumnEncoder &column : table.columns) {
+        const int i = column.attribute - 1;
+        if (row.tts_isnull[i])
+            to.append_varint(record::null_header);
+        else
+            append_datum(to, column.encoder, row.tts_values[i]);
+    }
+}
+
+// The old row of an update: values stored with the same bytes as the new row's are not written again.
+void append_old_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot &old_row,
+                    const TupleTableSlot &new_row) {
+    for (const ColumnEncoder &column : table.columns) {
+        const int i = column.attribute - 1;
+        const bool is_null = old_row.tts_isnull[i];
+        if (is_null && new_row.tts_isnull[i])
+            to.append_varint(record::unchanged_header);
+        else if (is_null)
+            to.append_varint(record::null_header);
+        else if (!new_row.tts_isnull[i] &&
+                 datumIsEqual(old_row.tts_values[i], new_row.tts_values[i], column.by_value, column.length))
+            to.append_varint(record::unchanged_header);
+        else
+            append_datum(to, column.encoder, old_row.tts_values[i]);
+    }
+}
+
+void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table) {
+    if (call.old_row != nullptr) slot_getsomeattrs(call.old_row, table.last_attribute);
+    if (call.new_row != nullptr) {
+        slot_getsomeattrs(call.new_row, table.last_attribute);
+        append_row(to, table, *call.new_row);
+        if (call.old_row != nullptr) append_old_row(to, table, *call.old_row, *call.new_row);
+    } else if (call.old_row != nullptr) {
+        append_row(to, table, *call.old_row);
+    }
+}
+
+ValueEncoder function_encoder(ValueForm form, Oid function, bool depends_on_settings) {
+    ValueEncoder encoder{.form = form, .depends_on_settings = depends_on_settings, .function = {}, .element = nullptr};
+    fmgr_info_cxt(function, &encoder.function, CurrentMemoryContext);
+    return encoder;
+}
+
+ValueEncoder array_encoder(Oid element_type) {
+    ElementType element{};
+    element.encoder = make_value_encoder(element_type);
+    get_typlenbyvalalign(element_type, &element.length, &element.by_value, &element.alignment);
+    auto *kept = static_cast<ElementType *>(palloc(sizeof(ElementType)));
+    *kept = element;
+    return {.form = ValueForm::array, .depends_on_settings = false, .function = {}, .element = kept};
+}
+
+// The text of these does not depend on any setting, nor, for an enum, on more than the catalog.
+bool has_constant_text(Oid type) {
+    switch (type) {
+    case BITOID:
+    case VARBITOID:
+    case INETOID:
+    case CIDROID:
+    case MACADDROID:
+    case MACADDR8OID: return true;
+    default: return type_is_enum(type);
+    }
+}
+
+} // namespace
+
+ValueEncoder make_value_encoder(Oid declared_type) {
+    const Oid type = getBaseType(declared_type);
+    const auto plain = [](ValueForm form) {
+        return ValueEncoder{.form = form, .depends_on_settings = false, .function = {}, .element = nullptr};
+    };
+    switch (type) {
+    case BOOLOID:
+    case CHAROID: return plain(ValueForm::int8);
+    case INT2OID: return plain(ValueForm::int16);
+    case INT4OID:
+    case OIDOID:
+    case FLOAT4OID:
+    case DATEOID: return plain(ValueForm::int32);
+    case INT8OID:
+    case FLOAT8OID:
+    case CASHOID:
+    case TIMEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID: return plain(ValueForm::int64);
+    case UUIDOID: return plain(ValueForm::uuid);
+    case NAMEOID: return plain(ValueForm::name);
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+    case JSONOID:
+    case XMLOID: return plain(ValueForm::text);
+    case BYTEAOID: return plain(ValueForm::bytes);
+    case JSONBOID: return plain(ValueForm::jsonb);
+    case NUMERICOID: return function_encoder(ValueForm::send, F_NUMERIC_SEND, false);
+    case INTERVALOID: return function_encoder(ValueForm::send, F_INTERVAL_SEND, false);
+    case TIMETZOID: return function_encoder(ValueForm::send, F_TIMETZ_SEND, false);
+    default: break;
+    }
+    // Only true arrays: int2vector and the like are subscriptable too, but have text forms of their own.
+    if (const Oid element_type = get_element_type(type);
+        OidIsValid(element_type) && get_array_type(element_type) == type) {
+        const ValueEncoder encoder = array_encoder(element_type);
+        if (encoder.element->encoder.form != ValueForm::output && encoder.element->encoder.form != ValueForm::array)
+            return encoder;
+    }
+    Oid output_function;
+    bool is_varlena;
+    getTypeOutputInfo(type, &output_function, &is_varlena);
+    return function_encoder(ValueForm::output, output_function, !has_constant_text(type));
+}
+
+std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table) {
+    // A record begins with its length, which is known at its end: leave room and fill it in backwards.
+    constexpr std::size_t prefix = record::max_varint_size;
+    record_buffer.use(TopMemoryContext);
+    array_buffer.use(TopMemoryContext);
+    record_buffer.clear();
+    record_buffer.advance_to(record_buffer.reserve(prefix) + prefix);
+    record_buffer.append_byte(static_cast<std::uint8_t>(call.operation));
+    record_buffer.append_varint(call.command);
+    record_buffer.append_varint(static_cast<std::uint64_t>(table.shape));
+    if (table.depends_on_settings)
+        with_pinned_settings([&] { append_rows(record_buffer, call, table); });
+    else
+        append_rows(record_buffer, call, table);
+
+    std::array<char, prefix> length;
+    const char *length_end = record::put_varint(length.data(), record_buffer.size() - prefix);
+    const auto length_size = static_cast<std::size_t>(length_end - length.data());
+    char *start = record_buffer.data() + prefix - length_size;
+    std::memcpy(start, length.data(), length_size);
+    return {start, record_buffer.size() - prefix + length_size};
+}
+
+} // namespace waybill

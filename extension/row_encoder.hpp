@@ -1,0 +1,51 @@
+// One change to the bytes of change_record.hpp.
+#pragma once
+
+#include "byte_buffer.hpp"
+#include "postgres.hpp"
+#include "trigger_call.hpp"
+
+namespace waybill {
+
+struct TableInfo;
+
+// How values of a type become bytes. All forms but `output` make PostgreSQL's send format, most of them without
+// calling the type's send function, which for text would convert to the client's encoding instead of UTF-8.
+enum class ValueForm : std::uint8_t {
+    int8,
+    int16,
+    int32,
+    int64,
+    uuid,
+    name,
+    text,  // varlena holding text in the database's encoding
+    bytes, // varlena sent as it is
+    jsonb,
+    array,
+    send,   // by the type's send function
+    output, // text, by the type's output function
+};
+
+struct ElementType;
+
+struct ValueEncoder {
+    ValueForm form;
+    bool depends_on_settings;   // the text of `output` does
+    FmgrInfo function;          // of `send` and `output`
+    const ElementType *element; // of `array`
+};
+
+struct ElementType {
+    std::int16_t length;
+    bool by_value;
+    char alignment;
+    ValueEncoder encoder;
+};
+
+// Chooses the encoder of a type; what it needs is allocated in the current memory context.
+ValueEncoder make_value_encoder(Oid type);
+
+// Encodes a change. The bytes are valid until the next call.
+std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table);
+
+} // namespace waybill

@@ -1,0 +1,48 @@
+// Scopes without destructors: what is entered is left by a plain call, and on ERROR by PostgreSQL's own abort path
+// (a destructor would be skipped by its longjmp).
+#pragma once
+
+#include "postgres.hpp"
+
+namespace waybill {
+
+// Runs `work` with `context` as the current memory context. On ERROR the handler resets the current context itself.
+template <typename Work>
+auto with_memory_context(MemoryContext context, Work work) {
+    MemoryContext before = MemoryContextSwitchTo(context);
+    auto result = work();
+    MemoryContextSwitchTo(before);
+    return result;
+}
+
+struct SettingValue {
+    const char *name;
+    const char *value;
+};
+
+// Runs `work` with these settings. On ERROR AtEOXact_GUC restores them when the (sub)transaction aborts.
+template <typename Work>
+void with_settings(std::span<const SettingValue> settings, Work work) {
+    const int level = NewGUCNestLevel();
+    for (const SettingValue &setting : settings)
+        set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    work();
+    AtEOXact_GUC(true, level);
+}
+
+// Runs `work` with all pinned that the text of a value or of an expression depends on: ISO dates, UTC, exact floats,
+// hex bytea, qualified names.
+template <typename Work>
+void with_pinned_settings(Work work) {
+    static constexpr std::array<SettingValue, 8> pinned{{{"datestyle", "ISO, YMD"},
+                                                         {"intervalstyle", "postgres"},
+                                                         {"timezone", "UTC"},
+                                                         {"extra_float_digits", "1"},
+                                                         {"bytea_output", "hex"},
+                                                         {"search_path", "pg_catalog"},
+                                                         {"xmlbinary", "base64"},
+                                                         {"quote_all_identifiers", "off"}}};
+    with_settings(pinned, work);
+}
+
+} // namespace waybill

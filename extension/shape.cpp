@@ -1,0 +1,208 @@
+// Shapes: the definition of one as JSON, and its number.
+#include "shape.hpp"
+
+#include "log_objects.hpp"
+#include "scope.hpp"
+
+namespace waybill {
+
+namespace {
+
+// A shape that this backend has seen or drawn. `definition` is kept while it is not known to be stored.
+struct KnownShape {
+    std::uint64_t hash; // the hash key
+    std::int32_t number;
+    bool stored;
+    bool storing; // by the present transaction
+    char *definition;
+};
+
+HTAB *known_shapes;
+Oid known_shapes_table; // the waybill.shape that `known_shapes` speaks of
+
+// --- the definition ---------------------------------------------------------------------------------------------
+
+void append_text_member(StringInfo json, const char *name, const char *text) {
+    appendStringInfo(json, ",\"%s\":", name);
+    escape_json(json, text);
+}
+
+void append_enum_labels(StringInfo json, Oid type) {
+    appendStringInfoString(json, ",\"labels\":[");
+    Relation pg_enum = table_open(EnumRelationId, AccessShareLock);
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_enum_enumtypid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(type));
+    SysScanDesc scan = systable_beginscan(pg_enum, EnumTypIdSortOrderIndexId, true, nullptr, 1, &key);
+    // Ordered, so that the labels come in the order of the type.
+    const char *separator = "";
+    while (HeapTuple tuple = systable_getnext(scan)) {
+        appendStringInfoString(json, separator);
+        escape_json(json, NameStr(reinterpret_cast<const FormData_pg_enum *>(GETSTRUCT(tuple))->enumlabel));
+        separator = ",";
+    }
+    systable_endscan(scan);
+    table_close(pg_enum, AccessShareLock);
+    appendStringInfoChar(json, ']');
+}
+
+char *default_expression(Relation relation, AttrNumber attribute) {
+    const TupleConstr *constraints = RelationGetDescr(relation)->constr;
+    for (int i = 0; constraints != nullptr && i < constraints->num_defval; ++i) {
+        if (constraints->defval[i].adnum != attribute) continue;
+        const Datum printed = DirectFunctionCall2(pg_get_expr, CStringGetTextDatum(constraints->defval[i].adbin),
+                                                  ObjectIdGetDatum(RelationGetRelid(relation)));
+        return TextDatumGetCString(printed);
+    }
+    return nullptr;
+}
+
+void append_column(StringInfo json, Relation relation, const FormData_pg_attribute &attribute) {
+    std::int32_t typmod = attribute.atttypmod;
+    const Oid type = getBaseTypeAndTypmod(attribute.atttypid, &typmod);
+    const Oid declared_element = get_element_type(type);
+    const Oid element = OidIsValid(declared_element) ? getBaseType(declared_element) : InvalidOid;
+    const Oid described = OidIsValid(element) ? element : type;
+    const char kind = get_typtype(described);
+
+    appendStringInfoString(json, "{\"name\":");
+    escape_json(json, NameStr(attribute.attname));
+    append_text_member(json, "type_name", format_type_with_typemod(attribute.atttypid, attribute.atttypmod));
+    appendStringInfo(json, ",\"type\":%u,\"typmod\":%d,\"element\":%u,\"kind\":\"%c\",\"not_null\":%s", type, typmod,
+                     element, kind, attribute.attnotnull ? "true" : "false");
+    if (attribute.atthasdef && attribute.attgenerated == '\0')
+        if (const char *expression = default_expression(relation, attribute.attnum))
+            append_text_member(json, "default", expression);
+    if (kind == TYPTYPE_ENUM) append_enum_labels(json, described);
+    appendStringInfoChar(json, '}');
+}
+
+const char *make_definition(Relation relation, std::span<const AttrNumber> key) {
+    StringInfoData json;
+    initStringInfo(&json);
+    // The settings decide how names and default expressions are printed: pinned, equal tables have equal shapes.
+    with_pinned_settings([&] {
+        appendStringInfo(&json, "{\"relation\":%u", RelationGetRelid(relation));
+        append_text_member(&json, "schema", get_namespace_name(RelationGetNamespace(relation)));
+        append_text_member(&json, "table", RelationGetRelationName(relation));
+        appendStringInfoString(&json, ",\"key\":[");
+        const TupleDesc descriptor = RelationGetDescr(relation);
+        for (std::size_t i = 0; i < key.size(); ++i) {
+            if (i > 0) appendStringInfoChar(&json, ',');
+            escape_json(&json, NameStr(TupleDescAttr(descriptor, key[i] - 1)->attname));
+        }
+        appendStringInfoString(&json, "],\"columns\":[");
+        const char *separator = "";
+        for (int i = 0; i < descriptor->natts; ++i) {
+            const FormData_pg_attribute &attribute = *TupleDescAttr(descriptor, i);
+            if (!is_stored(attribute)) continue;
+            appendStringInfoString(&json, separator);
+            append_column(&json, relation, attribute);
+            separator = ",";
+        }
+        appendStringInfoString(&json, "]}");
+    });
+    return json.data;
+}
+
+// --- its number -------------------------------------------------------------------------------------------------
+
+// The table's columns, in order.
+enum ShapeColumn { shape_id, shape_hash, shape_definition, shape_columns };
+
+// The number of a shape that a committed transaction stored. The latest snapshot is right even in REPEATABLE READ:
+// whoever reads our change sees all that had been committed before us.
+std::optional<std::int32_t> stored_number(std::uint64_t hash, const char *definition) {
+    Relation table = table_open(log_object("shape"), AccessShareLock);
+    const Oid index = log_object("shape_hash_idx");
+    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    ScanKeyData key;
+    ScanKeyInit(&key, shape_hash + 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(static_cast<int64>(hash)));
+    SysScanDesc scan = systable_beginscan(table, index, true, snapshot, 1, &key);
+    std::optional<std::int32_t> number;
+    while (HeapTuple tuple = systable_getnext(scan)) {
+        std::array<Datum, shape_columns> values;
+        std::array<bool, shape_columns> nulls;
+        heap_deform_tuple(tuple, RelationGetDescr(table), values.data(), nulls.data());
+        if (std::strcmp(TextDatumGetCString(values[shape_definition]), definition) != 0) continue;
+        number = DatumGetInt32(values[shape_id]);
+        break;
+    }
+    systable_endscan(scan);
+    UnregisterSnapshot(snapshot);
+    table_close(table, AccessShareLock);
+    return number;
+}
+
+// Starts anew when the extension was created anew: its numbers begin again too.
+void use_known_shapes() {
+    const Oid table = log_object("shape");
+    if (known_shapes != nullptr && known_shapes_table == table) return;
+    if (known_shapes != nullptr) hash_destroy(known_shapes);
+    known_shapes = nullptr;
+    HASHCTL control{};
+    control.keysize = sizeof(std::uint64_t);
+    control.entrysize = sizeof(KnownShape);
+    known_shapes = hash_create("waybill shapes", 64, &control, HASH_ELEM | HASH_BLOBS);
+    known_shapes_table = table;
+}
+
+template <typename Visit>
+void for_each_known_shape(Visit visit) {
+    if (known_shapes == nullptr) return;
+    HASH_SEQ_STATUS scan;
+    hash_seq_init(&scan, known_shapes);
+    while (auto *shape = static_cast<KnownShape *>(hash_seq_search(&scan))) visit(*shape);
+}
+
+} // namespace
+
+std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
+    use_known_shapes();
+    const char *definition = make_definition(relation, key);
+    const auto *bytes = reinterpret_cast<const unsigned char *>(definition);
+    std::uint64_t hash = hash_bytes_extended(bytes, static_cast<int>(std::strlen(definition)), 0);
+    if (const auto *known = static_cast<const KnownShape *>(hash_search(known_shapes, &hash, HASH_FIND, nullptr)))
+        return known->number;
+
+    const std::optional<std::int32_t> stored = stored_number(hash, definition);
+    // Everything that can fail comes before the entry is made.
+    char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
+    const std::int32_t number =
+        stored ? *stored : static_cast<std::int32_t>(nextval_internal(log_object("shape_id_seq"), false));
+    auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &hash, HASH_ENTER, nullptr));
+    shape->number = number;
+    shape->stored = stored.has_value();
+    shape->storing = false;
+    shape->definition = kept;
+    return number;
+}
+
+void store_new_shapes() {
+    if (known_shapes == nullptr || known_shapes_table != log_object("shape")) return;
+    for_each_known_shape([](KnownShape &shape) {
+        if (shape.stored) return;
+        Relation table = table_open(known_shapes_table, RowExclusiveLock);
+        std::array<Datum, shape_columns> values{Int32GetDatum(shape.number),
+                                                Int64GetDatum(static_cast<int64>(shape.hash)),
+                                                CStringGetTextDatum(shape.definition)};
+        std::array<bool, shape_columns> nulls{};
+        HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values.data(), nulls.data());
+        CatalogTupleInsert(table, tuple); // plain heap and index insertion, also for a table of ours
+        heap_freetuple(tuple);
+        table_close(table, RowExclusiveLock);
+        shape.storing = true;
+    });
+}
+
+void new_shapes_stored(bool committed) {
+    for_each_known_shape([&](KnownShape &shape) {
+        if (!shape.storing) return;
+        shape.storing = false;
+        if (!committed) return;
+        shape.stored = true;
+        pfree(shape.definition);
+        shape.definition = nullptr;
+    });
+}
+
+} // namespace waybill

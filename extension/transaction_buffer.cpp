@@ -1,0 +1,163 @@
+// The changes of the transaction in progress, and the callbacks that tie them to its fate.
+#include "transaction_buffer.hpp"
+
+#include "byte_buffer.hpp"
+#include "change_log.hpp"
+#include "chunk_list.hpp"
+#include "settings.hpp"
+#include "shape.hpp"
+#include "text.hpp"
+
+namespace waybill {
+
+namespace {
+
+// Where the stream stood when the first change of a subtransaction came.
+struct Savepoint {
+    SubTransactionId subtransaction;
+    StreamPosition start;
+};
+
+// Lives in TopTransactionContext from the transaction's first change to its end.
+struct TransactionBuffer {
+    MemoryContext context;
+    ChunkList changes;
+    Savepoint *savepoints; // innermost last; only subtransactions that made changes
+    std::size_t savepoint_count;
+    std::size_t savepoint_capacity;
+    CommandId last_command;
+    bool in_command_order;
+    bool logged;
+};
+
+static_assert(std::is_trivially_destructible_v<TransactionBuffer>);
+
+TransactionBuffer *buffer;
+
+void create_buffer() {
+    MemoryContext context = AllocSetContextCreate(TopTransactionContext, "waybill changes", ALLOCSET_DEFAULT_SIZES);
+    auto *created = static_cast<TransactionBuffer *>(MemoryContextAllocZero(context, sizeof(TransactionBuffer)));
+    created->context = context;
+    created->changes.use(context);
+    created->in_command_order = true;
+    buffer = created;
+}
+
+Savepoint *innermost_savepoint() {
+    return buffer->savepoint_count == 0 ? nullptr : &buffer->savepoints[buffer->savepoint_count - 1];
+}
+
+// Marks the start of the present subtransaction's changes, if this is its first.
+void mark_savepoint() {
+    const SubTransactionId current = GetCurrentSubTransactionId();
+    if (current == TopSubTransactionId) return;
+    if (const Savepoint *innermost = innermost_savepoint();
+        innermost != nullptr && innermost->subtransaction == current)
+        return;
+    if (buffer->savepoint_count == buffer->savepoint_capacity) {
+        const std::size_t capacity = std::max<std::size_t>(8, buffer->savepoint_capacity * 2);
+        buffer->savepoints = static_cast<Savepoint *>(
+            buffer->savepoints == nullptr ? MemoryContextAlloc(buffer->context, capacity * sizeof(Savepoint))
+                                          : repalloc(buffer->savepoints, capacity * sizeof(Savepoint)));
+        buffer->savepoint_capacity = capacity;
+    }
+    buffer->savepoints[buffer->savepoint_count++] = {.subtransaction = current, .start = buffer->changes.end()};
+}
+
+void check_size(std::size_t added) {
+    if (buffer->changes.chunks().size() * sizeof(Chunk) + added <= settings::buffer_size()) return;
+    ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+            errmsg("changes of this transaction exceed waybill.buffer_size"),
+            errdetail("The captured changes of a transaction are kept in memory until it commits; the limit is %zu kB.",
+                      settings::buffer_size() / 1024),
+            errhint("Use smaller transactions, or raise waybill.buffer_size."));
+}
+
+// What waybill.context says at commit, as the record that leads the transaction's stream.
+ChunkList context_record() {
+    ChunkList list{};
+    list.use(buffer->context);
+    const std::string_view context = settings::context();
+    if (context.empty()) return list;
+    ByteBuffer bytes{};
+    bytes.use(buffer->context);
+    const std::string_view text = to_utf8(context);
+    bytes.append_varint(text.size() + 1);
+    bytes.append_byte(static_cast<std::uint8_t>(record::Operation::context));
+    bytes.append(text.data(), text.size());
+    list.append({bytes.data(), bytes.size()}, false);
+    return list;
+}
+
+// PRE_COMMIT comes after all deferred triggers: no change can follow.
+void log_changes() {
+    if (buffer == nullptr || buffer->logged) return;
+    if (!buffer->changes.empty()) {
+        store_new_shapes();
+        if (!buffer->in_command_order) buffer->changes = buffer->changes.sorted_by_command();
+        ChunkList stream = context_record();
+        stream.append_chunks(buffer->changes);
+        append_to_log(stream.chunks());
+    }
+    buffer->logged = true;
+}
+
+// A prepared transaction would have to hold its number until COMMIT PREPARED, and every reader would wait for it.
+void refuse_prepare() {
+    if (buffer == nullptr || buffer->changes.empty()) return;
+    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+            errmsg("cannot PREPARE a transaction that changed captured tables"),
+            errdetail("Its changes could not be given their place in the commit order."),
+            errhint("Use COMMIT, or stop the capture of the tables with waybill.disable_capture()."));
+}
+
+void transaction_event(XactEvent event, void *) {
+    switch (event) {
+    case XACT_EVENT_PRE_COMMIT: log_changes(); break;
+    case XACT_EVENT_PRE_PREPARE: refuse_prepare(); break;
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PREPARE:
+        new_shapes_stored(event == XACT_EVENT_COMMIT);
+        buffer = nullptr; // its memory goes with TopTransactionContext
+        break;
+    default: break; // parallel workers change nothing
+    }
+}
+
+void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *) {
+    if (buffer == nullptr) return;
+    Savepoint *innermost = innermost_savepoint();
+    if (innermost == nullptr || innermost->subtransaction != own) return;
+    if (event == SUBXACT_EVENT_ABORT_SUB) {
+        buffer->changes.truncate(innermost->start);
+        --buffer->savepoint_count;
+    } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+        // Its changes are the parent's now: undone with the parent's, if the parent is a subtransaction at all.
+        const bool parent_marked = buffer->savepoint_count > 1 && (innermost - 1)->subtransaction == parent;
+        if (parent == TopSubTransactionId || parent_marked)
+            --buffer->savepoint_count;
+        else
+            innermost->subtransaction = parent;
+    }
+}
+
+} // namespace
+
+void append_to_transaction(std::span<const char> record, CommandId command) {
+    if (buffer == nullptr) create_buffer();
+    if (buffer->logged) elog(ERROR, "cannot capture a change after the changes of its transaction were logged");
+    check_size(record.size());
+    mark_savepoint();
+    // The triggers of a nested statement fire before those of the statement it is nested in.
+    if (command < buffer->last_command) buffer->in_command_order = false;
+    buffer->last_command = command;
+    buffer->changes.append(record, true);
+}
+
+void register_transaction_callbacks() {
+    RegisterXactCallback(transaction_event, nullptr);
+    RegisterSubXactCallback(subtransaction_event, nullptr);
+}
+
+} // namespace waybill

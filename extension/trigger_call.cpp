@@ -1,0 +1,65 @@
+// A checked call of one of our trigger functions.
+#include "trigger_call.hpp"
+
+namespace waybill {
+
+namespace {
+
+const TriggerData &trigger_data(FunctionCallInfo fcinfo, const char *function, const char *wanted) {
+    const auto *data = reinterpret_cast<const TriggerData *>(fcinfo->context);
+    if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event))
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("function \"waybill.%s\" must be called by an %s trigger", function, wanted),
+                errhint("Use waybill.enable_capture() to capture a table."));
+    return *data;
+}
+
+// The command that made or deleted a row version; a combo command id is resolved. Only valid for versions that this
+// transaction made or deleted. (COPY FREEZE makes rows whose xmin is not ours; those have no combo id.)
+CommandId inserting_command(const HeapTupleData &tuple) {
+    return (tuple.t_data->t_infomask & HEAP_COMBOCID) != 0 ? HeapTupleHeaderGetCmin(tuple.t_data)
+                                                           : HeapTupleHeaderGetRawCommandId(tuple.t_data);
+}
+
+} // namespace
+
+TriggerCall row_trigger_call(FunctionCallInfo fcinfo) {
+    static constexpr const char *wanted = "AFTER INSERT OR UPDATE OR DELETE ... FOR EACH ROW";
+    const TriggerData &data = trigger_data(fcinfo, "capture", wanted);
+    TriggerCall call{};
+    call.relation = data.tg_relation;
+    call.trigger = data.tg_trigger;
+    if (!TRIGGER_FIRED_FOR_ROW(data.tg_event)) {
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("function \"waybill.capture\" must be called by an %s trigger", wanted));
+    } else if (TRIGGER_FIRED_BY_INSERT(data.tg_event)) {
+        call.operation = record::Operation::insert;
+        call.command = inserting_command(*data.tg_trigtuple);
+        call.new_row = data.tg_trigslot;
+    } else if (TRIGGER_FIRED_BY_UPDATE(data.tg_event)) {
+        call.operation = record::Operation::update;
+        call.command = inserting_command(*data.tg_newtuple);
+        call.old_row = data.tg_trigslot;
+        call.new_row = data.tg_newslot;
+    } else {
+        call.operation = record::Operation::remove;
+        call.command = HeapTupleHeaderGetCmax(data.tg_trigtuple->t_data);
+        call.old_row = data.tg_trigslot;
+    }
+    return call;
+}
+
+TriggerCall truncate_trigger_call(FunctionCallInfo fcinfo) {
+    const TriggerData &data = trigger_data(fcinfo, "capture_truncate", "AFTER TRUNCATE ... FOR EACH STATEMENT");
+    if (!TRIGGER_FIRED_BY_TRUNCATE(data.tg_event))
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("function \"waybill.capture_truncate\" must be called by an AFTER TRUNCATE trigger"));
+    TriggerCall call{};
+    call.operation = record::Operation::truncate;
+    call.relation = data.tg_relation;
+    call.trigger = data.tg_trigger;
+    call.command = GetCurrentCommandId(false);
+    return call;
+}
+
+} // namespace waybill

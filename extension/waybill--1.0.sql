@@ -1,0 +1,513 @@
+-- waybill 1.0: change data capture into a transactional change log.
+\echo Use "CREATE EXTENSION waybill" to load this file. \quit
+
+-- The schema is for those who were granted something in it.
+REVOKE ALL ON SCHEMA waybill FROM PUBLIC;
+
+---------------------------------------------------------------------------------------------------------------------
+-- The log
+---------------------------------------------------------------------------------------------------------------------
+
+-- Tells databases apart in positions, also a copy from its original.
+CREATE TABLE waybill.source (id uuid NOT NULL);
+INSERT INTO waybill.source VALUES (pg_catalog.gen_random_uuid());
+
+-- The commit order: each transaction that changed captured tables draws its commit sequence number (csn) at pre-commit
+-- and holds the sequence's lock until it is visible; see safe_csn().
+CREATE SEQUENCE waybill.commit_seq AS bigint CACHE 1;
+
+-- What a reader must know of a table to understand its changes. Immutable; changes carry the id.
+CREATE TABLE waybill.shape (
+    id integer NOT NULL,
+    hash bigint NOT NULL,      -- of the definition's text, for look-up; equal definitions may have several ids
+    definition json NOT NULL   -- relation, schema, table, key, columns
+);
+CREATE INDEX shape_hash_idx ON waybill.shape (hash);
+CREATE INDEX shape_id_idx ON waybill.shape (id);
+CREATE SEQUENCE waybill.shape_id_seq AS integer CACHE 1;
+
+-- The log: the concatenated payloads of a transaction are its stream of change records (extension/change_record.hpp).
+-- The order of the columns is known to the C++ code (extension/log_row.hpp).
+CREATE TABLE waybill.change_log (
+    csn bigint NOT NULL,
+    committed_at timestamptz NOT NULL, -- when the transaction entered its commit
+    chunk integer NOT NULL,            -- number of this chunk in its transaction, from 0
+    chunks integer NOT NULL,           -- of the transaction
+    changes integer NOT NULL,          -- that start in this chunk
+    timeline integer NOT NULL,         -- of the server that wrote it
+    xid xid NOT NULL,
+    payload bytea NOT NULL
+);
+ALTER TABLE waybill.change_log ALTER COLUMN payload SET STORAGE PLAIN; -- a chunk fits a page: no TOAST
+
+-- A ring of segments, filled in turn and emptied by TRUNCATE, so that no snapshot can keep what was acknowledged.
+-- Nothing is ever deleted in them, so there is nothing to vacuum.
+DO $$
+BEGIN
+    FOR slot IN 0..7 LOOP
+        EXECUTE pg_catalog.format(
+            'CREATE TABLE waybill.segment_%1$s () INHERITS (waybill.change_log) WITH (autovacuum_enabled = false)', slot);
+        EXECUTE pg_catalog.format('ALTER TABLE waybill.segment_%1$s ALTER COLUMN payload SET STORAGE PLAIN', slot);
+        EXECUTE pg_catalog.format('CREATE INDEX segment_%1$s_idx ON waybill.segment_%1$s (csn, chunk)', slot);
+        -- The csn at which all that the segment can hold is acknowledged: 0 when it is free, the largest bigint while it
+        -- is being filled.
+        EXECUTE pg_catalog.format('CREATE SEQUENCE waybill.segment_%1$s_upto_seq AS bigint MINVALUE 0 START 0', slot);
+        PERFORM pg_catalog.setval(pg_catalog.format('waybill.segment_%s_upto_seq', slot), 0);
+    END LOOP;
+END
+$$;
+
+-- The generation that is being filled; its table is segment_<generation mod 8>. Like all hot state a sequence: setval
+-- changes it in place, at once, and cannot bloat.
+CREATE SEQUENCE waybill.segment_seq AS bigint MINVALUE 0 START 0;
+SELECT pg_catalog.setval('waybill.segment_seq', 0), pg_catalog.setval('waybill.segment_0_upto_seq', 9223372036854775807);
+
+-- Streams: each is read by one shipper and has its own acknowledged position, in sequences named after its id.
+CREATE TABLE waybill.stream (
+    id integer PRIMARY KEY,
+    name text NOT NULL UNIQUE CHECK (name <> ''),
+    tables text[] -- schema.table; NULL: all
+);
+CREATE SEQUENCE waybill.stream_id_seq AS integer OWNED BY waybill.stream.id;
+
+---------------------------------------------------------------------------------------------------------------------
+-- Capture
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill.capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'waybill_capture';
+COMMENT ON FUNCTION waybill.capture() IS 'records a row''s change; created as a trigger by enable_capture()';
+
+CREATE FUNCTION waybill.capture_truncate() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'waybill_capture_truncate';
+COMMENT ON FUNCTION waybill.capture_truncate() IS 'records a TRUNCATE; created as a trigger by enable_capture()';
+
+CREATE FUNCTION waybill.key_columns("table" regclass) RETURNS name[]
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_key_columns';
+COMMENT ON FUNCTION waybill.key_columns IS
+    'key under which a captured table is published; empty: it has none; NULL: it is not captured';
+
+CREATE FUNCTION waybill.check_capturable("table" regclass, key name[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    relation pg_class;
+    reason text;
+    remedy text;
+    missing name;
+BEGIN
+    SELECT * INTO STRICT relation FROM pg_class WHERE oid = "table";
+    IF NOT pg_has_role(relation.relowner, 'USAGE') THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of table %s to capture it', "table"),
+            HINT = 'Run it as the owner of the table or as a superuser.';
+    END IF;
+    IF relation.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+        OR relation.relnamespace = 'waybill'::regnamespace THEN
+        reason := 'it belongs to the system';
+        remedy := 'Capture tables of your own.';
+    ELSIF relation.relkind = 'v' THEN
+        reason := 'it is a view';
+        remedy := 'Capture the tables that the view reads.';
+    ELSIF relation.relkind = 'm' THEN
+        reason := 'it is a materialized view';
+        remedy := 'Capture the tables that the view reads.';
+    ELSIF relation.relkind = 'f' THEN
+        reason := 'it is a foreign table';
+        remedy := 'Capture it on the server where its rows are.';
+    ELSIF relation.relkind NOT IN ('r', 'p') THEN
+        reason := 'it is not a table';
+        remedy := 'Name a table or a partitioned table.';
+    ELSIF relation.relpersistence = 't' THEN
+        reason := 'it is a temporary table';
+        remedy := 'Capture permanent tables only.';
+    ELSIF relation.relpersistence = 'u' THEN
+        reason := 'it is an unlogged table, which a crash empties';
+        remedy := 'Use ALTER TABLE ... SET LOGGED first.';
+    ELSIF relation.relispartition THEN
+        reason := 'it is a partition';
+        remedy := format('Capture the partitioned table %s: its partitions are published under its name.',
+                         pg_partition_root("table"));
+    END IF;
+    IF reason IS NOT NULL THEN
+        RAISE wrong_object_type USING MESSAGE = format('cannot capture %s: %s', "table", reason), HINT = remedy;
+    END IF;
+    SELECT k INTO missing FROM unnest(key) k
+        WHERE NOT EXISTS (SELECT FROM pg_attribute
+                          WHERE attrelid = "table" AND attname = k AND attnum > 0 AND NOT attisdropped)
+        LIMIT 1;
+    IF FOUND THEN
+        RAISE undefined_column USING MESSAGE = format('key column "%s" of table %s does not exist', missing, "table"),
+            HINT = 'Name columns of the table.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION waybill.check_capturable IS 'raises what would keep the table from being captured';
+
+-- CREATE TRIGGER takes SHARE ROW EXCLUSIVE on the table: it waits for running writers, and later writers wait for it.
+-- So it asks for a short time only, and again.
+CREATE FUNCTION waybill.lock_for_ddl("table" regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    deadline CONSTANT timestamptz := clock_timestamp() + interval '30 s';
+BEGIN
+    LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', "table");
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            IF clock_timestamp() > deadline THEN
+                RAISE lock_not_available USING MESSAGE = format('could not lock table %s within 30 seconds', "table"),
+                    HINT = 'A long transaction is writing to it: try again when it has ended.';
+            END IF;
+            PERFORM pg_sleep(0.05); -- let the writers through that had queued up behind us
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION waybill.lock_for_ddl IS 'locks a table against writers without making them wait for long';
+
+CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    arguments CONSTANT text := coalesce((SELECT string_agg(quote_literal(k), ', ') FROM unnest(key) k), '');
+    present text;
+    create_trigger text := 'CREATE TRIGGER';
+BEGIN
+    IF "table" IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'the table to capture must not be NULL';
+    END IF;
+    PERFORM waybill.check_capturable("table", key);
+    -- Nothing to do, and no lock to take, when all is there already.
+    SELECT string_agg(quote_literal(k), ', ' ORDER BY o) INTO present
+        FROM pg_trigger t, waybill.trigger_arguments(t.tgargs) WITH ORDINALITY a(k, o)
+        WHERE t.tgrelid = "table" AND t.tgname = '!waybill_capture';
+    IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = "table" AND tgenabled = 'A'
+            AND tgname IN ('!waybill_capture', '!waybill_capture_truncate')) = 2
+        AND coalesce(present, '') = arguments
+        AND NOT EXISTS (SELECT FROM pg_partition_tree("table") p JOIN pg_trigger t ON t.tgrelid = p.relid
+                        WHERE t.tgname = '!waybill_capture' AND t.tgenabled <> 'A') THEN
+        RETURN;
+    END IF;
+    PERFORM waybill.lock_for_ddl("table");
+    IF current_setting('server_version_num')::integer < 140000 THEN -- no CREATE OR REPLACE TRIGGER yet
+        EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture" ON %s', "table");
+        EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
+    ELSE
+        create_trigger := 'CREATE OR REPLACE TRIGGER';
+    END IF;
+    EXECUTE format('%s "!waybill_capture" AFTER INSERT OR UPDATE OR DELETE ON %s
+                    FOR EACH ROW EXECUTE FUNCTION waybill.capture(%s)', create_trigger, "table", arguments);
+    EXECUTE format('%s "!waybill_capture_truncate" AFTER TRUNCATE ON %s
+                    FOR EACH STATEMENT EXECUTE FUNCTION waybill.capture_truncate(%s)', create_trigger, "table", arguments);
+    -- ALWAYS: also under session_replication_role = replica and in logical replication's apply.
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!waybill_capture",
+                    ENABLE ALWAYS TRIGGER "!waybill_capture_truncate"', "table");
+END
+$$;
+COMMENT ON FUNCTION waybill.enable_capture IS
+    'captures the changes of a table from now on; key: columns to publish under instead of the primary key';
+
+CREATE FUNCTION waybill.disable_capture("table" regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = "table" AND tgname LIKE '!waybill\_capture%') THEN
+        RETURN;
+    END IF;
+    PERFORM waybill.lock_for_ddl("table");
+    EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture" ON %s', "table");
+    EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
+END
+$$;
+COMMENT ON FUNCTION waybill.disable_capture IS 'stops the capture of a table; what was captured is still shipped';
+
+CREATE FUNCTION waybill.trigger_arguments(tgargs bytea) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT convert_from(decode(argument, 'escape'), getdatabaseencoding())
+    FROM unnest(string_to_array(encode(tgargs, 'escape'), '\000')) argument WHERE argument <> ''
+    $$;
+COMMENT ON FUNCTION waybill.trigger_arguments IS 'arguments of a trigger as pg_trigger.tgargs keeps them';
+
+CREATE VIEW waybill.captured_tables AS
+SELECT t.tgrelid::regclass AS "table",
+       waybill.key_columns(t.tgrelid) AS key,
+       CASE
+           WHEN t.tgenabled = 'D' THEN 'capture is disabled by ALTER TABLE ... DISABLE TRIGGER: changes are lost'
+           WHEN t.tgenabled <> 'A' THEN 'capture does not fire under session_replication_role = replica: run enable_capture() again'
+           WHEN u.tgenabled IS NULL THEN 'TRUNCATE is not captured: run enable_capture() again'
+           WHEN u.tgenabled <> 'A' THEN 'TRUNCATE is not always captured: run enable_capture() again'
+           WHEN EXISTS (SELECT FROM waybill.trigger_arguments(t.tgargs) k
+                        WHERE NOT EXISTS (SELECT FROM pg_attribute a
+                                          WHERE a.attrelid = t.tgrelid AND a.attname = k AND a.attnum > 0
+                                            AND NOT a.attisdropped))
+               THEN 'a key column is gone: published without a key; run enable_capture() with the new key'
+           WHEN waybill.key_columns(t.tgrelid) = '{}'
+               THEN 'no primary key: published without a key; add one or name columns with key =>'
+       END AS problem
+FROM pg_trigger t
+LEFT JOIN pg_trigger u ON u.tgrelid = t.tgrelid AND u.tgname = '!waybill_capture_truncate'
+WHERE t.tgname = '!waybill_capture' AND t.tgparentid = 0;
+COMMENT ON VIEW waybill.captured_tables IS 'captured tables, their keys, and what is wrong with their capture';
+
+---------------------------------------------------------------------------------------------------------------------
+-- Reading the log: what a shipper calls
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill.safe_csn(after bigint DEFAULT NULL, wait_ms integer DEFAULT 0) RETURNS bigint
+    LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'waybill_safe_csn';
+COMMENT ON FUNCTION waybill.safe_csn IS
+    'a csn C such that every statement that starts after the call sees all changes with csn <= C; waits up to wait_ms for one greater than after';
+
+CREATE FUNCTION waybill.fetch(after_csn bigint, after_chunk integer, upto bigint, max_bytes integer DEFAULT 4194304,
+                              OUT csn bigint, OUT chunk integer, OUT chunks integer, OUT changes integer,
+                              OUT timeline integer, OUT xid xid, OUT committed_at timestamptz, OUT payload bytea)
+    RETURNS SETOF record
+    LANGUAGE c VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'waybill_fetch';
+COMMENT ON FUNCTION waybill.fetch IS
+    'chunks of the log behind (after_csn, after_chunk) up to csn upto, in order, all of them durable; at least one if there is one, then until max_bytes';
+
+CREATE FUNCTION waybill.stream_id(stream text) RETURNS integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found_id integer;
+BEGIN
+    SELECT s.id INTO found_id FROM waybill.stream s WHERE s.name = stream_id.stream;
+    IF found_id IS NULL THEN
+        RAISE undefined_object USING MESSAGE = format('stream "%s" does not exist', stream),
+            HINT = 'Create it with waybill.create_stream().';
+    END IF;
+    RETURN found_id;
+END
+$$;
+COMMENT ON FUNCTION waybill.stream_id IS 'number of a stream; error when there is none of the name';
+
+CREATE FUNCTION waybill.sequence_value(sequence text) RETURNS bigint
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_sequence_value';
+COMMENT ON FUNCTION waybill.sequence_value IS
+    'value of one of the extension''s sequences, read without a lock that safe_csn() would wait for';
+
+CREATE FUNCTION waybill.acknowledged(stream text) RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT waybill.sequence_value(format('stream_%s_acknowledged_seq', waybill.stream_id(stream))) $$;
+COMMENT ON FUNCTION waybill.acknowledged IS 'the csn up to which a stream is acknowledged';
+
+CREATE FUNCTION waybill.acknowledge(stream text, csn bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    id CONSTANT integer := waybill.stream_id(stream);
+BEGIN
+    IF csn > waybill.sequence_value('commit_seq') THEN
+        RAISE invalid_parameter_value USING
+            MESSAGE = format('cannot acknowledge csn %s: the last one is %s', csn, waybill.sequence_value('commit_seq')),
+            HINT = 'The position was taken from another database, or from before a restore.';
+    END IF;
+    IF csn > waybill.acknowledged(stream) THEN
+        PERFORM setval(format('waybill.stream_%s_acknowledged_seq', id), csn);
+    END IF;
+    PERFORM setval(format('waybill.stream_%s_acknowledged_at_seq', id),
+                   (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
+END
+$$;
+COMMENT ON FUNCTION waybill.acknowledge IS
+    'says that all changes up to csn are safe at their destination: the log may forget them; never moves back';
+
+CREATE FUNCTION waybill.acknowledged_by_all() RETURNS bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT coalesce(min(waybill.acknowledged(s.name)), waybill.sequence_value('commit_seq')) FROM waybill.stream s
+    $$;
+COMMENT ON FUNCTION waybill.acknowledged_by_all IS 'the csn up to which every stream is acknowledged';
+
+-- Rotation and reclaim (proved by exhaustive search of all interleavings):
+-- a writer takes its csn first, then reads the segment number. To rotate, the next slot must be free; the segment number
+-- moves on; then upto = the last csn drawn. Whoever still writes to the closed segment has a csn <= upto, so once every
+-- stream acknowledged upto, nobody can write there and all it holds is acknowledged: TRUNCATE.
+CREATE FUNCTION waybill.maintain(idle boolean DEFAULT false) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    filling CONSTANT bigint := 9223372036854775807;
+    current bigint;
+    next_slot bigint;
+    acknowledged bigint;
+    upto bigint;
+    size bigint;
+    emptied integer := 0;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(2003790188, 0) THEN
+        RETURN 0; -- another shipper is at it
+    END IF;
+    current := waybill.sequence_value('segment_seq');
+    acknowledged := waybill.acknowledged_by_all();
+
+    FOR slot IN 0..7 LOOP
+        CONTINUE WHEN slot = current % 8;
+        upto := waybill.sequence_value(format('segment_%s_upto_seq', slot));
+        IF upto = filling THEN -- closed by a rotation that did not come to its end
+            upto := waybill.sequence_value('commit_seq');
+            PERFORM setval(format('waybill.segment_%s_upto_seq', slot), upto);
+        END IF;
+        IF upto > 0 AND acknowledged >= upto AND waybill.try_truncate(slot) THEN
+            emptied := emptied + 1;
+        END IF;
+    END LOOP;
+
+    size := pg_relation_size(format('waybill.segment_%s', current % 8)::regclass);
+    next_slot := (current + 1) % 8;
+    IF (size >= pg_size_bytes(current_setting('waybill.segment_size'))
+        OR idle AND size > 0 AND acknowledged >= waybill.sequence_value('commit_seq'))
+        AND waybill.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0 THEN
+        PERFORM setval(format('waybill.segment_%s_upto_seq', next_slot), filling);
+        PERFORM setval('waybill.segment_seq', current + 1);
+        upto := waybill.sequence_value('commit_seq');
+        PERFORM setval(format('waybill.segment_%s_upto_seq', current % 8), greatest(upto, 1));
+        IF acknowledged >= upto AND waybill.try_truncate((current % 8)::integer) THEN
+            emptied := emptied + 1;
+        END IF;
+    END IF;
+    RETURN emptied;
+END
+$$;
+COMMENT ON FUNCTION waybill.maintain IS
+    'goes on to the next segment when the current one is full (idle: when it is not empty), empties those that every stream acknowledged; waits for nobody; returns how many it emptied';
+
+-- The slot is marked free before the TRUNCATE commits, which only matters to maintain() itself: its lock is held to the end
+-- of the transaction. If the TRUNCATE fails, old rows stay until the slot's next turn, all of them acknowledged.
+CREATE FUNCTION waybill.try_truncate(slot integer) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    BEGIN
+        EXECUTE format('LOCK TABLE ONLY waybill.segment_%s IN ACCESS EXCLUSIVE MODE NOWAIT', slot);
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN false; -- pg_dump, perhaps: nobody must queue up behind us
+    END;
+    EXECUTE format('TRUNCATE ONLY waybill.segment_%s', slot);
+    PERFORM setval(format('waybill.segment_%s_upto_seq', slot), 0);
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION waybill.try_truncate IS 'empties a segment unless somebody uses it';
+
+---------------------------------------------------------------------------------------------------------------------
+-- Streams
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill.create_stream(name text, tables text[] DEFAULT NULL) RETURNS integer
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    new_id integer;
+BEGIN
+    IF EXISTS (SELECT FROM waybill.stream s WHERE s.name = create_stream.name) THEN
+        RAISE duplicate_object USING MESSAGE = format('stream "%s" already exists', name);
+    END IF;
+    -- Until this transaction ends nothing is reclaimed that the new stream is to get.
+    PERFORM pg_advisory_xact_lock(2003790188, 0);
+    new_id := nextval('waybill.stream_id_seq');
+    EXECUTE format('CREATE SEQUENCE waybill.stream_%s_acknowledged_seq AS bigint MINVALUE 0 START 0', new_id);
+    EXECUTE format('CREATE SEQUENCE waybill.stream_%s_acknowledged_at_seq AS bigint MINVALUE 0 START 0', new_id);
+    PERFORM setval(format('waybill.stream_%s_acknowledged_seq', new_id), waybill.sequence_value('commit_seq')),
+            setval(format('waybill.stream_%s_acknowledged_at_seq', new_id), 0);
+    INSERT INTO waybill.stream (id, name, tables) VALUES (new_id, create_stream.name, create_stream.tables);
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION waybill.create_stream IS
+    'creates a stream that starts with the transactions that commit from now on; tables: schema.table names, NULL for all';
+
+CREATE FUNCTION waybill.drop_stream(name text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    old_id CONSTANT integer := waybill.stream_id(name);
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(2003790188, old_id) THEN
+        RAISE object_in_use USING MESSAGE = format('stream "%s" is being shipped', name), HINT = 'Stop its shipper first.';
+    END IF;
+    DELETE FROM waybill.stream WHERE id = old_id;
+    EXECUTE format('DROP SEQUENCE waybill.stream_%1$s_acknowledged_seq, waybill.stream_%1$s_acknowledged_at_seq', old_id);
+END
+$$;
+COMMENT ON FUNCTION waybill.drop_stream IS 'drops a stream: the log no longer keeps anything for it';
+
+---------------------------------------------------------------------------------------------------------------------
+-- Looking at it
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill.decode(stream bytea, OUT index bigint, OUT "table" text, OUT op text, OUT key jsonb,
+                               OUT before jsonb, OUT after jsonb, OUT context text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'waybill_decode';
+COMMENT ON FUNCTION waybill.decode IS 'changes in the record stream of one transaction';
+
+CREATE VIEW waybill.changes AS
+SELECT t.csn, d.index, t.xid, t.committed_at, d."table", d.op, d.key, d.before, d.after, d.context
+FROM (SELECT csn, xid, committed_at, string_agg(payload, '' ORDER BY chunk) AS stream
+      FROM waybill.change_log GROUP BY csn, xid, committed_at) t,
+     waybill.decode(t.stream) d
+ORDER BY t.csn, d.index;
+COMMENT ON VIEW waybill.changes IS
+    'the changes that are in the log, for people and tests; acknowledged ones stay visible until their segment is emptied';
+
+CREATE FUNCTION waybill.stream_status(OUT stream text, OUT acknowledged_csn bigint, OUT last_csn bigint,
+                                      OUT backlog_changes bigint, OUT backlog_bytes bigint,
+                                      OUT oldest_unacknowledged_age interval, OUT last_acknowledged_at timestamptz,
+                                      OUT segments_in_use integer, OUT log_bytes bigint, OUT connected boolean)
+    RETURNS SETOF record
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.name, p.acknowledged, waybill.sequence_value('commit_seq'),
+           coalesce(b.changes, 0), coalesce(b.bytes, 0), clock_timestamp() - b.oldest,
+           CASE WHEN p.acknowledged_at > 0 THEN to_timestamp(p.acknowledged_at / 1000000.0) END,
+           l.segments::integer, l.bytes::bigint,
+           EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 2003790188
+                   AND objid = s.id AND objsubid = 2
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+    FROM waybill.stream s
+    CROSS JOIN LATERAL (
+        SELECT waybill.sequence_value(format('stream_%s_acknowledged_seq', s.id)) AS acknowledged,
+               waybill.sequence_value(format('stream_%s_acknowledged_at_seq', s.id)) AS acknowledged_at) p
+    CROSS JOIN LATERAL (
+        SELECT sum(c.changes)::bigint AS changes, sum(octet_length(c.payload))::bigint AS bytes,
+               min(c.committed_at) AS oldest
+        FROM waybill.change_log c WHERE c.csn > p.acknowledged) b
+    CROSS JOIN (
+        SELECT count(*) FILTER (WHERE pg_relation_size(inhrelid) > 0) AS segments,
+               sum(pg_total_relation_size(inhrelid)) AS bytes
+        FROM pg_inherits WHERE inhparent = 'waybill.change_log'::regclass) l
+$$;
+COMMENT ON FUNCTION waybill.stream_status IS 'what waybill.status shows';
+
+CREATE VIEW waybill.status AS SELECT * FROM waybill.stream_status();
+COMMENT ON VIEW waybill.status IS
+    'per stream: backlog, age of its oldest change, last acknowledgement, log size, whether a shipper is connected';
+
+---------------------------------------------------------------------------------------------------------------------
+-- Privileges
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill.grant_shipper(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
+    EXECUTE format('GRANT SELECT ON waybill.source, waybill.stream, waybill.shape, waybill.status TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.acknowledged, waybill.acknowledge,
+                    waybill.maintain, waybill.stream_status TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION waybill.grant_shipper IS 'lets a role run the shipper: read the log and acknowledge, nothing else';
+
+CREATE FUNCTION waybill.grant_capture(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
+    EXECUTE format('GRANT SELECT ON waybill.captured_tables TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.enable_capture, waybill.disable_capture, waybill.check_capturable,
+                    waybill.lock_for_ddl, waybill.trigger_arguments, waybill.key_columns, waybill.capture,
+                    waybill.capture_truncate TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION waybill.grant_capture IS 'lets a role capture the tables that it owns';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA waybill FROM PUBLIC;
+
+SELECT waybill.create_stream('default');
