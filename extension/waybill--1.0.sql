@@ -441,8 +441,9 @@ COMMENT ON FUNCTION waybill.decode IS 'changes in the record stream of one trans
 
 CREATE VIEW waybill.changes AS
 SELECT t.csn, d.index, t.xid, t.committed_at, d."table", d.op, d.key, d.before, d.after, d.context
-FROM (SELECT csn, xid, committed_at, string_agg(payload, '' ORDER BY chunk) AS stream
-      FROM waybill.change_log GROUP BY csn, xid, committed_at) t,
+FROM (SELECT csn, (array_agg(xid))[1] AS xid, min(committed_at) AS committed_at,
+             string_agg(payload, '' ORDER BY chunk) AS stream
+      FROM waybill.change_log GROUP BY csn) t,
      waybill.decode(t.stream) d
 ORDER BY t.csn, d.index;
 COMMENT ON VIEW waybill.changes IS
