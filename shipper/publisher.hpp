@@ -1,0 +1,49 @@
+// Where messages go: the interface between the pump and Kafka.
+#pragma once
+
+#include "ack_tracker.hpp"
+#include "format/format.hpp"
+
+#include <poll.h>
+
+#include <span>
+#include <stdexcept>
+#include <string>
+
+namespace waybill {
+
+// Kafka did not do what it was asked to. `code` is librdkafka's. `fatal`: trying again would not help before somebody
+// does what the text says.
+struct KafkaError : std::runtime_error {
+    KafkaError(int error_code, bool is_fatal, const std::string &text)
+        : std::runtime_error(text), code(error_code), fatal(is_fatal) {}
+
+    int code;
+    bool fatal;
+};
+
+// Sends messages in order and tells which ones the broker has. After a KafkaError nothing but discard() may be called.
+class Publisher {
+public:
+    virtual ~Publisher() = default;
+
+    // Connects anew; tickets start over. Throws KafkaError when no broker answers, ConfigError when a property is
+    // wrong, Stopped.
+    virtual void open() = 0;
+
+    // Hands `message` over, copied; the report of its delivery comes later, as `ticket`. The topic is made first if it
+    // has to be. May wait for room. Throws KafkaError, Stopped.
+    virtual void publish(const Message &message, Ticket ticket) = 0;
+
+    // The messages that the broker acknowledged since the last call, in any order; valid until the next one. Throws
+    // KafkaError as soon as one message failed: nothing published after it may count as sent.
+    [[nodiscard]] virtual std::span<const Ticket> take_delivered() = 0;
+
+    // Forgets all that was not sent and the connection.
+    virtual void discard() noexcept = 0;
+
+    // Readable when take_delivered() has something to say.
+    [[nodiscard]] virtual pollfd wakeup() const = 0;
+};
+
+} // namespace waybill
