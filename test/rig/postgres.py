@@ -4,7 +4,6 @@ import contextlib
 import os
 import pathlib
 import pwd
-import shutil
 import signal
 import subprocess
 
@@ -28,41 +27,16 @@ def _unprivileged_user():
 
 
 class Installation:
-    """A tree with the system's PostgreSQL and our extension as it is built in this checkout.
+    """The system's PostgreSQL with our extension as it is built in this checkout, in a tree of its own."""
 
-    PostgreSQL looks for its files relative to its executables, so copied programs beside linked files are an
-    installation of their own, and installing our extension there does not touch the system.
-    """
-
-    def __init__(self, extension: bool = True):
+    def __init__(self):
         self.directory = processes.make_directory("postgres")
         self.directory.chmod(0o755)  # the server's user reads it
-        system = {name: pathlib.Path(self._pg_config(name)) for name in ("bindir", "pkglibdir", "sharedir")}
-        prefix = pathlib.Path(os.path.commonpath(system.values()))
-        place = {name: self.directory / path.relative_to(prefix) for name, path in system.items()}
-        self.bin, self.lib, self.share = place["bindir"], place["pkglibdir"], place["sharedir"]
-        shutil.copytree(system["bindir"], self.bin)
-        for name in ("pkglibdir", "sharedir"):
-            place[name].parent.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-rs", system[name], place[name]], check=True)
-        if extension:
-            self.install_extension()
-
-    @staticmethod
-    def _pg_config(name: str) -> str:
-        program = os.environ.get("PG_CONFIG")
-        if program is None:
-            versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_config"),
-                              key=lambda path: float(path.parts[-3]))
-            program = versions[-1] if versions else "pg_config"
-        return subprocess.run([program, f"--{name}"], check=True, capture_output=True, text=True).stdout.strip()
-
-    def install_extension(self) -> None:
-        done = subprocess.run(
-            ["make", "-s", "-C", ROOT, "install", f"datadir={self.share}", f"pkglibdir={self.lib}"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run([ROOT / "test" / "rig" / "install-postgres.sh", self.directory], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"make install failed:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"install-postgres.sh failed:\n{done.stderr}")
+        self.bin = pathlib.Path(done.stdout.strip())
 
     def close(self) -> None:
         processes.remove_directory(self.directory)
@@ -154,6 +128,10 @@ class Server:
         """An immediate shutdown: nothing that is in memory only survives, the next start recovers."""
         if self._child is not None:
             self._child.stop(signal.SIGQUIT)
+
+    def begin_crash(self) -> None:
+        """crash() without waiting for its end."""
+        self._child.send(signal.SIGQUIT)
 
     def restart(self) -> None:
         self.stop()

@@ -1,0 +1,258 @@
+#!/usr/bin/env bash
+# All tests, or some: scripts/test.sh [regress] [isolation] [unit] [e2e] [lint]
+#
+# Installs what is missing, builds, runs, and ends with one line "N passed, N failed". The exit code is 0 only when
+# nothing failed and every suite that was asked for ran something. WAYBILL_TEST_LONG=1 gives the long runs their full
+# length. WAYBILL_TEST_E2E holds arguments for pytest, for instance "-k order".
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+suites=("$@")
+if ((${#suites[@]} == 0)); then
+    suites=(regress isolation unit e2e lint)
+fi
+for suite in "${suites[@]}"; do
+    case $suite in
+        regress | isolation | unit | e2e | lint) ;;
+        *)
+            echo "test.sh: unknown suite \"$suite\"; suites are regress, isolation, unit, e2e, lint" >&2
+            exit 2
+            ;;
+    esac
+done
+
+wants() {
+    local suite
+    for suite in "${suites[@]}"; do
+        [[ $suite != "$1" ]] || return 0
+    done
+    return 1
+}
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/waybill-test-XXXXXX")
+chmod 755 "$work"
+children=()
+clean_up() {
+    local status=$?
+    trap - EXIT INT TERM HUP
+    local child
+    for child in "${children[@]}"; do
+        # Each suite is a process group of its own.
+        kill -TERM -- "-$child" 2>/dev/null || true
+    done
+    wait || true
+    rm -rf "$work"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# ---- dependencies and build
+
+groups=(build server)
+! wants e2e || groups+=(kafka)
+! wants e2e && ! wants unit || groups+=(test)
+! wants lint || groups+=(lint)
+scripts/dependencies.sh "${groups[@]}"
+
+export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
+build() {
+    local log=$work/build.log
+    local begin=$SECONDS
+    if ! make -j"$(nproc)" WERROR=1 "$1" >"$log" 2>&1 </dev/null; then
+        tail -n 60 "$log"
+        echo "test.sh: make WERROR=1 $1 failed; the lines above say why"
+        echo "0 passed, 1 failed"
+        exit 1
+    fi
+    echo "built $1 in $((SECONDS - begin)) s"
+}
+if wants unit || wants e2e || wants lint; then
+    build world
+else
+    build all
+fi
+
+# ---- a private PostgreSQL with the extension
+
+install_tree() {
+    if ! bin=$(test/rig/install-postgres.sh "$work/postgres" 2>"$work/install.log"); then
+        cat "$work/install.log"
+        echo "test.sh: could not install into a private tree; the lines above say why"
+        echo "0 passed, 1 failed"
+        exit 1
+    fi
+    pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/..
+}
+
+# PostgreSQL does not run as root.
+unprivileged() {
+    if ((EUID == 0)); then
+        runuser -u postgres -- "$@"
+    else
+        "$@"
+    fi
+}
+
+# ---- the suites; each leaves "<passed> <failed>" in a file, and what to show in another
+
+# pg_regress and pg_isolation_regress: SUITE PROGRAM INPUTDIR TEST…
+run_pg_regress() {
+    local suite=$1 program=$2 input=$3
+    shift 3
+    local output=$work/$suite
+    mkdir -p "$output/tmp"
+    # Both read their input through a copy that the server's user can reach wherever the checkout is.
+    mkdir "$output/input"
+    cp -r "$input/." "$output/input/"
+    # Without an expected file a test is to fail like any other; the programs would stop before the tests behind it.
+    local test
+    mkdir -p "$output/input/expected"
+    for test in "$@"; do
+        [[ -e $output/input/expected/$test.out ]] || : >"$output/input/expected/$test.out"
+    done
+    ! ((EUID == 0)) || chown -R postgres: "$output"
+    local status=0
+    (
+        cd "$output"
+        PG_REGRESS_DIFF_OPTS=-U3 unprivileged env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TMPDIR="$output/tmp" \
+            "$pgxs/$program" --bindir="$bin" --inputdir="$output/input" \
+            --outputdir="$output" --temp-instance="$output/instance" \
+            --load-extension=waybill --dbname="waybill_$suite" "$@"
+    ) >"$output.log" 2>&1 </dev/null || status=$?
+    local passed failed
+    passed=$(grep -cE '\.\.\. ok' "$output.log" || true)
+    failed=$(grep -cE '\.\.\. FAILED' "$output.log" || true)
+    if ((status != 0 && failed == 0)); then
+        failed=1
+    fi
+    if ((failed > 0)); then
+        cat "$output.log"
+        cat "$output/regression.diffs" 2>/dev/null || tail -n 40 "$output/log/"*.log 2>/dev/null || true
+    fi >"$work/$suite.shown"
+    echo "$passed $failed" >"$work/$suite.count"
+}
+
+suite_regress() {
+    local tests=()
+    mapfile -t tests < <(find sql -name '*.sql' -printf '%f\n' | sed 's/\.sql$//' | sort)
+    mkdir -p "$work/regress-input"
+    cp -r sql expected "$work/regress-input/"
+    if ((${#tests[@]})); then
+        run_pg_regress regress test/regress/pg_regress "$work/regress-input" "${tests[@]}"
+    fi
+}
+
+suite_isolation() {
+    local tests=()
+    mapfile -t tests < <(find test/isolation/specs -name '*.spec' -printf '%f\n' 2>/dev/null | sed 's/\.spec$//' | sort)
+    if ((${#tests[@]})); then
+        run_pg_regress isolation test/isolation/pg_isolation_regress test/isolation "${tests[@]}"
+    fi
+}
+
+suite_unit() {
+    local output=$work/unit.log status=0
+    build/waybill-unit-tests --gtest_color=no >"$output" 2>&1 </dev/null || status=$?
+    local passed failed
+    passed=$(grep -cE '^\[       OK \]' "$output" || true)
+    failed=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)' "$output" || true)
+    if ((status != 0 && failed == 0)); then
+        failed=1
+    fi
+    if ((failed > 0)); then
+        grep -vE '^\[ RUN|^\[       OK|^\[---' "$output" || true
+    fi >"$work/unit.shown"
+    echo "$passed $failed" >"$work/unit.count"
+}
+
+suite_e2e() {
+    local output=$work/e2e.log status=0 arguments=()
+    read -ra arguments <<<"${WAYBILL_TEST_E2E:-}"
+    # Debian's Python, whatever else is on the path: its packages are what dependencies.sh installs.
+    PYTHONDONTWRITEBYTECODE=1 TMPDIR=$work /usr/bin/python3 -m pytest -p no:cacheprovider -q --tb=short --durations=8 \
+        --color=no --junit-xml="$work/e2e.xml" "${arguments[@]}" test/e2e >"$output" 2>&1 </dev/null || status=$?
+    local counts=()
+    read -ra counts < <(/usr/bin/python3 - "$work/e2e.xml" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+try:
+    suite = tree.parse(sys.argv[1]).getroot().find("testsuite")
+    total, bad = (sum(int(suite.get(name)) for name in names) for names in (("tests",), ("failures", "errors")))
+    print(total - bad - int(suite.get("skipped")), bad)
+except OSError:
+    print(0, 0)
+PYTHON
+    )
+    if ((status != 0 && counts[1] == 0)); then
+        counts[1]=1
+    fi
+    if ((counts[1] > 0)); then
+        cat "$output"
+    else
+        grep -E 's (call|setup|teardown) ' "$output" || true
+    fi >"$work/e2e.shown"
+    echo "${counts[0]} ${counts[1]}" >"$work/e2e.count"
+}
+
+# Each check of `make lint` counts as one.
+suite_lint() {
+    local passed=0 failed=0 check
+    for check in lint-boundary lint-format lint-tidy; do
+        if make -j"$(nproc)" -k "$check" >"$work/$check.log" 2>&1 </dev/null; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            tail -n 60 "$work/$check.log" >>"$work/lint.shown"
+        fi
+    done
+    echo "$passed $failed" >"$work/lint.count"
+}
+
+start() {
+    local suite=$1
+    echo "0 0" >"$work/$suite.count"
+    : >"$work/$suite.shown"
+    # A process group of its own, so that it can be ended with all it started.
+    set -m
+    (
+        trap - EXIT INT TERM HUP
+        set +m
+        "suite_$suite"
+        : >"$work/$suite.done"
+    ) &
+    children+=($!)
+    set +m
+}
+
+finish() {
+    local suite=$1 child=$2 passed failed begin=$SECONDS
+    wait "$child" || echo "test.sh: suite $suite ended unexpectedly" >>"$work/$suite.shown"
+    read -r passed failed <"$work/$suite.count"
+    if ((passed + failed == 0)) || [[ ! -e $work/$suite.done ]]; then
+        failed=$((failed + 1))
+        echo "test.sh: suite $suite ran nothing, or not to its end" >>"$work/$suite.shown"
+    fi
+    if [[ -s $work/$suite.shown ]]; then
+        sed "s/^/$suite: /" "$work/$suite.shown"
+    fi
+    echo "$suite: $passed passed, $failed failed, $((SECONDS - begin)) s"
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+}
+
+! wants regress && ! wants isolation || install_tree
+total_passed=0
+total_failed=0
+# One after the other: the end-to-end tests fill the processors with their own load and have deadlines, and what comes
+# before them is short.
+for suite in regress isolation unit e2e lint; do
+    if wants "$suite"; then
+        start "$suite"
+        finish "$suite" "${children[-1]}"
+    fi
+done
+echo "$total_passed passed, $total_failed failed"
+((total_failed == 0))

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Makes a PostgreSQL installation of its own in DIRECTORY, with the extension as it is built in this checkout.
+#
+#   test/rig/install-postgres.sh DIRECTORY
+#
+# PostgreSQL finds its files relative to its executables, so copied programs beside linked files are an installation of
+# their own, and what is installed there does not touch the system. Prints the directory of its programs.
+set -euo pipefail
+
+directory=$1
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+pg_config=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
+
+declare -A place
+for name in bindir pkglibdir sharedir; do
+    system=$("$pg_config" "--$name")
+    place[$name]=$directory/${system#/usr/}
+    mkdir -p "$(dirname "${place[$name]}")"
+    if [[ $name == bindir ]]; then
+        cp -r "$system" "${place[$name]}"
+    else
+        cp -rs "$system" "${place[$name]}"
+    fi
+done
+make -s -C "$root" install PG_CONFIG="$pg_config" datadir="${place[sharedir]}" pkglibdir="${place[pkglibdir]}" \
+    </dev/null >&2
+echo "${place[bindir]}"
