@@ -1,0 +1,72 @@
+-- Changes of nested triggers come in the order in which their commands made them, whatever fired first.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+CREATE SCHEMA command_order;
+SET search_path = command_order;
+CREATE VIEW log AS
+    SELECT dense_rank() OVER (ORDER BY csn) AS tx, index, split_part("table", '.', 2) AS "table", op, key, before, after
+    FROM waybill.changes WHERE "table" LIKE 'command_order.%';
+
+CREATE TABLE t (id int PRIMARY KEY, version int);
+CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES t ON DELETE CASCADE ON UPDATE CASCADE);
+SELECT waybill.enable_capture('t'), waybill.enable_capture('child');
+INSERT INTO t VALUES (1, 1), (2, 1), (3, 1);
+
+-- The trigger on row 1 updates row 2, which the outer statement updated already: fired before the outer change of row 2.
+CREATE FUNCTION touch_next() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE dummy SET n = n + 1;
+    UPDATE t SET version = version + 10 WHERE id = NEW.id + 1 AND NEW.version < 10;
+    RETURN NULL;
+END $$;
+CREATE TABLE dummy (n int);
+INSERT INTO dummy VALUES (0);
+CREATE TRIGGER zz_touch AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch_next();
+UPDATE t SET version = version + 1;
+SELECT index, op, key, before -> 'version' AS old, after -> 'version' AS new FROM log WHERE tx = 2;
+DROP TRIGGER zz_touch ON t;
+
+-- A trigger that sorts before ours.
+CREATE TRIGGER " aa" AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION touch_next();
+UPDATE t SET version = 0;
+SELECT index, op, key, before -> 'version' AS old, after -> 'version' AS new FROM log WHERE tx = 3;
+DROP TRIGGER " aa" ON t;
+
+-- Cascades: the parent's change comes first.
+INSERT INTO child VALUES (1, 1), (2, 1);
+UPDATE t SET id = 100 WHERE id = 1;
+DELETE FROM t WHERE id = 100;
+SELECT tx, index, "table", op, key FROM log WHERE tx IN (5, 6);
+
+-- Deferred triggers run inside the commit and are captured too.
+CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO child VALUES (NEW.id + 1000, NULL);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION at_commit();
+BEGIN;
+INSERT INTO t VALUES (7, 1);
+INSERT INTO t VALUES (8, 1);
+COMMIT;
+SELECT index, "table", op, key FROM log WHERE tx = 7;
+
+-- An inverted order across many chunks is sorted as a whole and stays stable.
+CREATE TABLE big (id int PRIMARY KEY, filler text, version int DEFAULT 0);
+SELECT waybill.enable_capture('big');
+CREATE FUNCTION bump() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE big SET version = 2 WHERE id = NEW.id + 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER bump AFTER INSERT ON big FOR EACH ROW EXECUTE FUNCTION bump();
+INSERT INTO big SELECT g, repeat('x', 300) FROM generate_series(1, 500) g;
+WITH c AS (SELECT * FROM log WHERE "table" = 'big')
+SELECT count(*), count(DISTINCT tx), sum((op = 'insert')::int) AS inserts, min(index) FILTER (WHERE op = 'update') AS first_update,
+       bool_and(index = (key ->> 'id')::int - 1) FILTER (WHERE op = 'insert') AS inserts_in_order
+FROM c;
+
+DROP SCHEMA command_order CASCADE;

@@ -1,0 +1,52 @@
+-- captured_tables says what is wrong; enable_capture() repairs it; the extension comes and goes.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE SCHEMA lifecycle;
+SET search_path = lifecycle;
+CREATE TABLE t (id int PRIMARY KEY);
+SELECT waybill.enable_capture('t');
+CREATE VIEW problems AS SELECT problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+SELECT * FROM problems;
+ALTER TABLE t DISABLE TRIGGER USER;
+SELECT * FROM problems;
+ALTER TABLE t ENABLE TRIGGER ALL;
+SELECT * FROM problems;
+SELECT waybill.enable_capture('t');
+SELECT * FROM problems;
+DROP TRIGGER "!waybill_capture_truncate" ON t;
+SELECT * FROM problems;
+SELECT waybill.enable_capture('t');
+SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 't'::regclass ORDER BY 1;
+ALTER TABLE t DROP CONSTRAINT t_pkey;
+SELECT * FROM problems;
+SELECT count(*) FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+DROP VIEW problems;
+
+-- In a database of its own: drop and create anew in one session, also in a transaction that changed captured tables.
+CREATE DATABASE regress_waybill_lifecycle TEMPLATE template0;
+SELECT current_database() AS main \gset
+\c regress_waybill_lifecycle
+SET client_min_messages = warning;
+CREATE EXTENSION waybill;
+SELECT id IS NOT NULL AS source FROM waybill.source;
+CREATE TABLE t (id int PRIMARY KEY);
+SELECT waybill.enable_capture('t');
+INSERT INTO t VALUES (1);
+BEGIN;
+INSERT INTO t VALUES (2);
+DROP EXTENSION waybill CASCADE;
+INSERT INTO t VALUES (3);
+COMMIT;
+SELECT count(*) FROM t;
+CREATE EXTENSION waybill;
+CREATE TABLE u (a text);
+SELECT waybill.enable_capture('u'), waybill.enable_capture('t');
+INSERT INTO u VALUES ('other shape, first number');
+DELETE FROM t WHERE id = 1;
+SELECT csn, "table", op, before, after FROM waybill.changes;
+DROP EXTENSION waybill CASCADE;
+INSERT INTO t VALUES (4);
+\c :main
+SET client_min_messages = warning;
+DROP DATABASE regress_waybill_lifecycle;
+DROP SCHEMA lifecycle CASCADE;

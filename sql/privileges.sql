@@ -1,0 +1,66 @@
+-- Nothing for PUBLIC; a shipper may read and acknowledge; an owner may capture what is his.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET datestyle = 'ISO, YMD';
+CREATE SCHEMA privileges;
+SET search_path = privileges;
+CREATE VIEW log AS
+    SELECT dense_rank() OVER (ORDER BY csn) AS tx, index, split_part("table", '.', 2) AS "table", op, key, before, after
+    FROM waybill.changes WHERE "table" LIKE 'privileges.%';
+
+CREATE ROLE regress_waybill_owner;
+CREATE ROLE regress_waybill_shipper;
+CREATE ROLE "regress waybill other";
+GRANT ALL ON SCHEMA privileges TO PUBLIC;
+SET ROLE regress_waybill_owner;
+CREATE TABLE t (id int PRIMARY KEY, secret text);
+SELECT waybill.enable_capture('t');
+RESET ROLE;
+SELECT waybill.grant_capture('regress_waybill_owner');
+SELECT waybill.grant_shipper('regress_waybill_shipper'), waybill.grant_capture('"regress waybill other"');
+SET ROLE regress_waybill_owner;
+SELECT waybill.enable_capture('t');
+SELECT "table", key FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+INSERT INTO t VALUES (1, 'by the owner');
+SELECT count(*) FROM waybill.change_log;
+SELECT count(*) FROM waybill.changes;
+SELECT waybill.acknowledge('default', 1);
+RESET ROLE;
+
+-- Another role that may write the table needs nothing of ours.
+GRANT INSERT ON privileges.t TO "regress waybill other";
+SET ROLE "regress waybill other";
+SELECT waybill.enable_capture('privileges.t');
+INSERT INTO privileges.t VALUES (2, 'by another');
+RESET ROLE;
+
+SET ROLE regress_waybill_shipper;
+SELECT count(*) > 0 AS fetched FROM waybill.fetch(0, 0, waybill.safe_csn());
+SELECT waybill.acknowledge('default', waybill.acknowledged('default'));
+SELECT waybill.maintain() >= 0 AS maintained;
+SELECT stream FROM waybill.status;
+SELECT count(*) > 0 AS shapes FROM waybill.shape;
+SELECT count(*) FROM privileges.t;
+SELECT waybill.create_stream('mine');
+RESET ROLE;
+
+-- Row security hides rows from readers, not changes from capture.
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+ALTER TABLE t FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON t FOR ALL TO PUBLIC USING (id < 0) WITH CHECK (true);
+SET ROLE "regress waybill other";
+INSERT INTO t VALUES (3, 'unreadable');
+RESET ROLE;
+SELECT op, key, after FROM log;
+
+SELECT p.oid::regprocedure AS executable_by_public FROM pg_proc p
+WHERE p.pronamespace = 'waybill'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE');
+SELECT p.oid::regprocedure AS without_search_path FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+WHERE p.pronamespace = 'waybill'::regnamespace AND (p.prosecdef OR l.lanname <> 'c')
+  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%');
+
+DROP OWNED BY regress_waybill_owner, regress_waybill_shipper, "regress waybill other";
+DROP ROLE regress_waybill_owner, regress_waybill_shipper, "regress waybill other";
+
+DROP SCHEMA privileges CASCADE;
