@@ -178,7 +178,7 @@ std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
 }
 
 void store_new_shapes() {
-    if (known_shapes == nullptr || known_shapes_table != log_object("shape")) return;
+    if (known_shapes == nullptr || known_shapes_table != find_log_object("shape")) return;
     for_each_known_shape([](KnownShape &shape) {
         if (shape.stored) return;
         Relation table = table_open(known_shapes_table, RowExclusiveLock);
