@@ -16,9 +16,12 @@ EXTRA_CLEAN = $(SOURCES:.cpp=.d) build output_iso
 PG_CONFIG ?= pg_config
 # PostgreSQL's headers as system headers, so that our warnings stay ours.
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) -MMD -MP
+# PGXS adds flags of the compiler that it was built with; PostgreSQL's macros expand to GNU C.
+CLANG_FLAGS = -Wno-unknown-warning-option -Wno-gnu-statement-expression -Wno-c99-extensions
 PG_CXXFLAGS = -std=c++20 -fno-exceptions -fno-rtti -fvisibility=hidden -Wall -Wextra -Wpedantic -Wshadow \
 	-Wconversion -Wold-style-cast -Wno-unused-parameter \
-	-Wno-missing-field-initializers $(if $(WERROR),-Werror)
+	-Wno-missing-field-initializers $(if $(WERROR),-Werror) \
+	$(if $(findstring clang,$(CXX)),$(CLANG_FLAGS))
 
 override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)

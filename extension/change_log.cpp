@@ -83,6 +83,7 @@ void append_to_log(std::span<Chunk *const> chunks) {
     row[log_timeline] = Int32GetDatum(static_cast<int32>(current_timeline()));
     row[log_xid] = TransactionIdGetDatum(GetTopTransactionId());
     for (std::size_t i = 0; i < chunks.size(); ++i) {
+        CHECK_FOR_INTERRUPTS();
         Chunk &chunk = *chunks[i];
         SET_VARSIZE(chunk.payload.data(), VARHDRSZ + chunk.size);
         row[log_chunk] = Int32GetDatum(static_cast<int32>(i));
