@@ -1,0 +1,262 @@
+#include "change_log.hpp"
+
+#include "version.hpp"
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <utility>
+
+namespace waybill {
+
+namespace {
+
+// waybill's number among the users of advisory locks; the extension looks for it too.
+constexpr const char *advisory_lock_class = "2003790188";
+
+// For all that should be answered at once.
+constexpr std::chrono::seconds answer_timeout{30};
+constexpr std::chrono::seconds connect_timeout{10};
+
+// timestamptz counts from 2000-01-01.
+constexpr std::int64_t postgres_epoch_us = 946'684'800'000'000;
+
+// What a role may have set for people must not end a fetch or a wait for a slow commit. The answer to a lost
+// acknowledgement is to send again, so it need not wait for the disk. A fetch sorts nothing that outgrows work_mem.
+constexpr const char *session_settings = R"(
+    SELECT pg_catalog.set_config(name, value, false)
+    FROM (VALUES ('search_path', 'pg_catalog, pg_temp'), ('synchronous_commit', 'off'), ('statement_timeout', '0'),
+                 ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
+                 ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'),
+                 ('work_mem', '16MB'), ('jit', 'off')) setting (name, value)
+    WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name = setting.name))";
+
+const char *const safe_csn_sql = "SELECT waybill.safe_csn($1::bigint, $2::int)";
+const char *const fetch_sql = "SELECT csn, chunk, chunks, changes, timeline, xid, committed_at, payload "
+                              "FROM waybill.fetch($1::bigint, $2::int, $3::bigint, $4::int)";
+const char *const acknowledge_sql = "SELECT waybill.acknowledge($1::text, $2::bigint)";
+const char *const maintain_sql = "SELECT waybill.maintain($1::boolean)";
+const char *const shape_sql = "SELECT definition::text FROM waybill.shape WHERE id = $1::int LIMIT 1";
+
+const char *statement_name(int asked) {
+    constexpr std::array names{"", "safe_csn", "fetch", "acknowledge", "maintain", "shape"};
+    return names.at(static_cast<std::size_t>(asked));
+}
+
+ChangeLog::Batch to_batch(PgResult result) {
+    ChangeLog::Batch batch;
+    batch.chunks.reserve(static_cast<std::size_t>(result.rows()));
+    for (int row = 0; row < result.rows(); ++row) {
+        batch.chunks.push_back({.csn = result.int64(row, 0),
+                                .chunk = result.int32(row, 1),
+                                .chunks = result.int32(row, 2),
+                                .changes = result.int32(row, 3),
+                                .timeline = result.int32(row, 4),
+                                .xid = static_cast<std::uint32_t>(result.int32(row, 5)),
+                                .committed_at_us = result.int64(row, 6) + postgres_epoch_us,
+                                .payload = result.bytes(row, 7)});
+        batch.bytes += batch.chunks.back().payload.size();
+    }
+    batch.owner = std::move(result);
+    return batch;
+}
+
+} // namespace
+
+bool is_older(std::string_view have, std::string_view need) {
+    const auto take_number = [](std::string_view &rest) {
+        unsigned number = 0;
+        const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+        rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+        rest.remove_prefix(rest.empty() ? 0 : 1);
+        return error == std::errc{} ? number : 0;
+    };
+    while (!have.empty() || !need.empty()) {
+        const unsigned have_number = take_number(have);
+        const unsigned need_number = take_number(need);
+        if (have_number != need_number) return have_number < need_number;
+    }
+    return false;
+}
+
+TimePoint PgChangeLog::deadline() const {
+    return waiter_.now() + answer_timeout;
+}
+
+PgResult PgChangeLog::query(const std::string &sql, PgConnection::Parameters parameters) {
+    return connection_->query(sql, parameters, deadline());
+}
+
+Stream PgChangeLog::open() {
+    connect();
+    check_extension();
+    check_privileges();
+    Stream stream = find_stream();
+    prepare();
+    return stream;
+}
+
+void PgChangeLog::connect() {
+    connection_.reset();
+    asked_ = Asked::nothing;
+    connection_.emplace(conninfo_, waiter_, waiter_.now() + connect_timeout);
+    if (query("SELECT pg_catalog.pg_is_in_recovery()", {}).boolean(0, 0))
+        throw PgError(
+            "25006", false,
+            "the PostgreSQL server is a standby in recovery, where nothing can be acknowledged; connect to the "
+            "primary, for instance with several hosts and target_session_attrs=primary in database.conninfo");
+    query(session_settings, {});
+}
+
+void PgChangeLog::check_extension() {
+    const PgResult installed = query("SELECT extversion FROM pg_extension WHERE extname = 'waybill'", {});
+    const std::string database = connection_->database();
+    if (installed.rows() == 0)
+        throw PgError(
+            "42704", false,
+            "extension waybill is missing in database \"" + database +
+                "\", so there is no change log to ship; run as its owner or a superuser: CREATE EXTENSION waybill");
+    const std::string have = installed.text(0, 0);
+    if (is_older(have, version))
+        throw PgError("0A000", false,
+                      "extension waybill in database \"" + database + "\" is version " + have +
+                          ", older than this shipper (" + std::string(version) +
+                          "); run there: ALTER EXTENSION waybill UPDATE");
+}
+
+void PgChangeLog::check_privileges() {
+    const PgResult allowed = query(R"(
+        SELECT has_schema_privilege(n.oid, 'USAGE')
+               AND (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
+                    WHERE p.pronamespace = n.oid
+                      AND p.proname IN ('acknowledged', 'safe_csn', 'fetch', 'acknowledge', 'maintain'))
+               AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
+                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape')),
+               current_user::text, quote_literal(quote_ident(current_user))
+        FROM pg_namespace n WHERE n.nspname = 'waybill')",
+                                   {});
+    if (allowed.rows() == 1 && allowed.boolean(0, 0)) return;
+    const std::string role = allowed.rows() == 1 ? allowed.text(0, 1) : "";
+    const std::string quoted = allowed.rows() == 1 ? allowed.text(0, 2) : "'…'";
+    throw PgError("42501", false,
+                  "role \"" + role + "\" may not read the change log; run as the extension's owner: " +
+                      "SELECT waybill.grant_shipper(" + quoted + ")");
+}
+
+Stream PgChangeLog::find_stream() {
+    const PgResult found = query("SELECT s.id, s.tables IS NULL, (SELECT id::text FROM waybill.source LIMIT 1) "
+                                 "FROM waybill.stream s WHERE s.name = $1",
+                                 {stream_});
+    if (found.rows() == 0)
+        throw PgError("42704", false,
+                      "stream \"" + stream_ + "\" does not exist in database \"" + connection_->database() +
+                          "\"; create it with SELECT waybill.create_stream('" + stream_ +
+                          "'), or name another one in stream.name");
+    Stream stream{.id = found.int32(0, 0),
+                  .name = stream_,
+                  .tables = {},
+                  .source = {.id = found.text(0, 2), .database = connection_->database()}};
+    if (!found.boolean(0, 1)) {
+        const PgResult tables = query("SELECT unnest(tables) FROM waybill.stream WHERE name = $1", {stream_});
+        stream.tables.emplace();
+        for (int row = 0; row < tables.rows(); ++row) stream.tables->push_back(tables.text(row, 0));
+    }
+    stream_id_ = stream.id;
+    return stream;
+}
+
+void PgChangeLog::prepare() {
+    for (const auto &[asked, sql] : {std::pair{Asked::safe_csn, safe_csn_sql}, std::pair{Asked::fetch, fetch_sql},
+                                     std::pair{Asked::acknowledge, acknowledge_sql},
+                                     std::pair{Asked::maintain, maintain_sql}, std::pair{Asked::shape, shape_sql}})
+        connection_->prepare(statement_name(static_cast<int>(asked)), sql, deadline());
+}
+
+bool PgChangeLog::try_lock() {
+    return query(std::string("SELECT pg_try_advisory_lock(") + advisory_lock_class + ", $1::int)",
+                 {std::to_string(stream_id_)})
+        .boolean(0, 0);
+}
+
+Csn PgChangeLog::acknowledged() {
+    return query("SELECT waybill.acknowledged($1::text)", {stream_}).int64(0, 0);
+}
+
+void PgChangeLog::ask(Asked what, PgConnection::Parameters parameters) {
+    if (asked()) throw std::logic_error("the change log was asked before it answered");
+    connection_->send(statement_name(static_cast<int>(what)), parameters);
+    asked_ = what;
+}
+
+void PgChangeLog::ask_safe_csn(Csn after, int wait_ms) {
+    ask(Asked::safe_csn, {std::to_string(after), std::to_string(wait_ms)});
+}
+
+void PgChangeLog::ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) {
+    ask(Asked::fetch,
+        {std::to_string(after_csn), std::to_string(after_chunk), std::to_string(upto), std::to_string(max_bytes)});
+}
+
+void PgChangeLog::ask_acknowledge(Csn csn) {
+    ask(Asked::acknowledge, {stream_, std::to_string(csn)});
+}
+
+void PgChangeLog::ask_maintain(bool idle) {
+    ask(Asked::maintain, {idle ? "true" : "false"});
+}
+
+void PgChangeLog::ask_shape(std::int32_t id) {
+    ask(Asked::shape, {std::to_string(id)});
+}
+
+std::optional<ChangeLog::Answer> PgChangeLog::take_answer() {
+    if (!asked()) return std::nullopt;
+    std::optional<PgResult> result = connection_->receive();
+    if (!result) return std::nullopt;
+    switch (std::exchange(asked_, Asked::nothing)) {
+    case Asked::safe_csn: return SafeCsn{result->int64(0, 0)};
+    case Asked::fetch: return to_batch(std::move(*result));
+    case Asked::acknowledge: return Acknowledged{};
+    case Asked::maintain: return Maintained{result->int32(0, 0)};
+    case Asked::shape: return ShapeDefinition{result->rows() == 0 ? "" : result->text(0, 0)};
+    case Asked::nothing: break;
+    }
+    return std::nullopt;
+}
+
+void PgChangeLog::close() noexcept {
+    // The server would go on with what it was asked, and keep the stream's lock until it noticed.
+    try {
+        if (connection_ && asked() && !waiter_.stop_requested())
+            connection_->receive(waiter_.now() + std::chrono::seconds(1));
+    } catch (const std::exception &) {
+        // The connection is to be given up anyway.
+    }
+    connection_.reset();
+    asked_ = Asked::nothing;
+}
+
+std::vector<std::pair<std::string, std::string>> PgChangeLog::status() {
+    const PgResult row = query(R"(
+        SELECT stream, acknowledged_csn::text, last_csn::text, backlog_changes::text, pg_size_pretty(backlog_bytes),
+               coalesce(oldest_unacknowledged_age::text, 'none'), coalesce(last_acknowledged_at::text, 'never'),
+               segments_in_use::text, pg_size_pretty(log_bytes), CASE WHEN connected THEN 'yes' ELSE 'no' END
+        FROM waybill.status WHERE stream = $1)",
+                               {stream_});
+    constexpr std::array names{"stream",
+                               "acknowledged csn",
+                               "last csn",
+                               "backlog in changes",
+                               "backlog in bytes",
+                               "oldest unacknowledged change",
+                               "last acknowledged at",
+                               "segments in use",
+                               "log size",
+                               "shipper connected"};
+    std::vector<std::pair<std::string, std::string>> lines;
+    for (std::size_t i = 0; row.rows() == 1 && i < names.size(); ++i)
+        lines.emplace_back(names.at(i), row.text(0, static_cast<int>(i)));
+    return lines;
+}
+
+} // namespace waybill

@@ -1,0 +1,120 @@
+// The change log as the pump sees it, and the one place that knows the SQL.
+#pragma once
+
+#include "change.hpp"
+#include "change_decoder.hpp"
+#include "pg.hpp"
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace waybill {
+
+// What a shipper has to know before it starts.
+struct Stream {
+    std::int32_t id = 0;
+    std::string name;
+    std::optional<std::vector<std::string>> tables; // schema.table; nullopt: all
+    Source source;
+};
+
+// Reads the log of one stream and acknowledges in it. Everything throws PgError, and Stopped where it waits. After a
+// PgError nothing but close() and open() may be called.
+class ChangeLog {
+public:
+    // What was asked for is answered with one of these.
+    struct SafeCsn {
+        Csn csn; // every change up to here can be fetched
+    };
+    struct Batch {
+        PgResult owner; // of the payloads
+        std::vector<Chunk> chunks;
+        std::size_t bytes = 0; // of payload
+    };
+    struct Acknowledged {};
+    struct Maintained {
+        std::int32_t segments_emptied;
+    };
+    struct ShapeDefinition {
+        std::string json; // empty: there is no such shape
+    };
+    using Answer = std::variant<SafeCsn, Batch, Acknowledged, Maintained, ShapeDefinition>;
+
+    virtual ~ChangeLog() = default;
+
+    // Connects and checks that all is there that shipping needs.
+    virtual Stream open() = 0;
+
+    // Becomes the only shipper of the stream; false when there is one. Holds as long as the connection.
+    [[nodiscard]] virtual bool try_lock() = 0;
+
+    // The stream's acknowledged csn. To be read under the lock.
+    [[nodiscard]] virtual Csn acknowledged() = 0;
+
+    // Asks, and returns at once. One thing at a time: only when not asked().
+    virtual void ask_safe_csn(Csn after, int wait_ms) = 0;
+    virtual void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) = 0;
+    virtual void ask_acknowledge(Csn csn) = 0;
+    virtual void ask_maintain(bool idle) = 0;
+    virtual void ask_shape(std::int32_t id) = 0;
+    [[nodiscard]] virtual bool asked() const = 0;
+
+    // The answer, if it has come. Never waits.
+    [[nodiscard]] virtual std::optional<Answer> take_answer() = 0;
+
+    // Readable when an answer, or a part of it, has come.
+    [[nodiscard]] virtual pollfd readable() const = 0;
+
+    // Ends the connection, after a short wait for an answer that is under way.
+    virtual void close() noexcept = 0;
+};
+
+class PgChangeLog final : public ChangeLog {
+public:
+    PgChangeLog(std::string conninfo, std::string stream, Waiter &waiter)
+        : conninfo_(std::move(conninfo)), stream_(std::move(stream)), waiter_(waiter) {}
+
+    Stream open() override;
+    [[nodiscard]] bool try_lock() override;
+    [[nodiscard]] Csn acknowledged() override;
+    void ask_safe_csn(Csn after, int wait_ms) override;
+    void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) override;
+    void ask_acknowledge(Csn csn) override;
+    void ask_maintain(bool idle) override;
+    void ask_shape(std::int32_t id) override;
+    [[nodiscard]] bool asked() const override { return asked_ != Asked::nothing; }
+    [[nodiscard]] std::optional<Answer> take_answer() override;
+    [[nodiscard]] pollfd readable() const override { return connection_->readable(); }
+    void close() noexcept override;
+
+    // The steps of open(), for `check`. Each says in its PgError what is missing, why it matters and what to do.
+    void connect();
+    void check_extension();
+    void check_privileges();
+    [[nodiscard]] Stream find_stream();
+
+    // Rows of waybill.status for this stream as (name, value), for people. After open().
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> status();
+
+private:
+    enum class Asked : std::uint8_t { nothing, safe_csn, fetch, acknowledge, maintain, shape };
+
+    void prepare();
+    void ask(Asked what, PgConnection::Parameters parameters);
+    [[nodiscard]] TimePoint deadline() const;
+    PgResult query(const std::string &sql, PgConnection::Parameters parameters);
+
+    std::string conninfo_;
+    std::string stream_;
+    Waiter &waiter_;
+    std::int32_t stream_id_ = 0;
+    std::optional<PgConnection> connection_;
+    Asked asked_ = Asked::nothing;
+};
+
+// Whether version `have` is older than `need`; versions are numbers separated by dots.
+[[nodiscard]] bool is_older(std::string_view have, std::string_view need);
+
+} // namespace waybill

@@ -1,0 +1,514 @@
+#include "kafka_publisher.hpp"
+
+#include "deleter.hpp"
+#include "errors.hpp"
+#include "nearest.hpp"
+
+#include <librdkafka/rdkafka.h>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace waybill {
+
+namespace {
+
+using Conf = std::unique_ptr<rd_kafka_conf_t, Deleter<rd_kafka_conf_destroy>>;
+using Queue = std::unique_ptr<rd_kafka_queue_t, Deleter<rd_kafka_queue_destroy>>;
+using Event = std::unique_ptr<rd_kafka_event_t, Deleter<rd_kafka_event_destroy>>;
+using Topic = std::unique_ptr<rd_kafka_topic_t, Deleter<rd_kafka_topic_destroy>>;
+using Metadata = std::unique_ptr<const rd_kafka_metadata, Deleter<rd_kafka_metadata_destroy>>;
+using Headers = std::unique_ptr<rd_kafka_headers_t, Deleter<rd_kafka_headers_destroy>>;
+using Error = std::unique_ptr<rd_kafka_error_t, Deleter<rd_kafka_error_destroy>>;
+using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Deleter<rd_kafka_NewTopic_destroy>>;
+using AdminOptions = std::unique_ptr<rd_kafka_AdminOptions_t, Deleter<rd_kafka_AdminOptions_destroy>>;
+using ErrorText = std::array<char, 512>;
+
+constexpr std::chrono::milliseconds slice{200}; // the longest wait inside librdkafka: then we look for signals
+constexpr std::chrono::seconds create_timeout{30};
+
+// May be overridden. linger.ms is what a lone message waits for company; under load batches fill by themselves.
+constexpr std::array<std::pair<const char *, const char *>, 7> defaults{{
+    {"client.id", "waybill-shipper"},
+    {"compression.type", "lz4"},
+    {"linger.ms", "0.5"},
+    {"partitioner", "murmur2_random"},
+    {"queue.buffering.max.messages", "1000000"}, // the pump bounds what is in flight
+    {"socket.nagle.disable", "true"},
+    {"socket.keepalive.enable", "true"},
+}};
+
+// What the promises rest on. A message that times out or fails by itself leaves a gap that the next messages would
+// fill, and a consumer that drops duplicates by position would drop its replay: so messages do not time out (the pump
+// notices a standstill), and any other failure stops the whole producer ("gapless").
+constexpr std::array<std::pair<const char *, const char *>, 5> required{{
+    {"enable.idempotence", "true"},
+    {"acks", "all"},
+    {"enable.gapless.guarantee", "true"},
+    {"message.timeout.ms", "0"},
+    {"log.queue", "true"},
+}};
+
+struct Rule {
+    std::string_view property;
+    std::string_view allowed; // values, each in spaces; empty: none
+    std::string_view reason;
+};
+
+constexpr std::array rules{
+    Rule{"enable.idempotence", " true ", "without it a retry may duplicate or reorder messages; leave it out"},
+    Rule{"acks", " all -1 ", "a broker that fails would take acknowledged changes with it; leave it out"},
+    Rule{"request.required.acks", " all -1 ",
+         "a broker that fails would take acknowledged changes with it; leave it out"},
+    Rule{"enable.gapless.guarantee", " true ", "later changes would overtake one that failed; leave it out"},
+    Rule{"message.timeout.ms", " 0 ",
+         "later changes would overtake one that timed out; set limits.delivery_timeout_ms"},
+    Rule{"delivery.timeout.ms", " 0 ",
+         "later changes would overtake one that timed out; set limits.delivery_timeout_ms"},
+    Rule{"delivery.report.only.error", " false ", "nothing could ever be acknowledged; leave it out"},
+    Rule{"queuing.strategy", " fifo ", "it sends later changes first; leave it out"},
+    Rule{"partitioner", " consistent consistent_random murmur2 murmur2_random fnv1a fnv1a_random ",
+         "changes of one row would lose their order; use murmur2_random, which is the Java client's"},
+    Rule{"transactional.id", "", "exactly-once delivery is not supported; leave it out"},
+    Rule{"log.queue", " true ", "the shipper reads librdkafka's log from its queue; leave it out"},
+};
+
+void set(rd_kafka_conf_t *conf, const std::string &name, const std::string &value) {
+    ErrorText reason{};
+    switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), reason.data(), reason.size())) {
+    case RD_KAFKA_CONF_OK: return;
+    case RD_KAFKA_CONF_UNKNOWN: {
+        std::size_t count = 0;
+        const char **const dump = rd_kafka_conf_dump(conf, &count);
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < count; i += 2) names.emplace_back(dump[i]);
+        rd_kafka_conf_dump_free(dump, count);
+        throw ConfigError("kafka." + name + " is not a property of librdkafka; did you mean \"" + nearest(name, names) +
+                          "\"?");
+    }
+    default: {
+        // The reason may quote the value; librdkafka's own list says which ones it keeps to itself.
+        const bool secret = name.find("password") != std::string::npos || name.find("secret") != std::string::npos ||
+                            name.find("pem") != std::string::npos || name.find("key") != std::string::npos;
+        throw ConfigError("kafka." + name + " is not valid" + (secret ? "" : ": " + std::string(reason.data())));
+    }
+    }
+}
+
+Conf make_conf(const Properties &properties) {
+    for (const auto &[name, value] : properties)
+        for (const Rule &rule : rules)
+            if (name == rule.property && rule.allowed.find(' ' + value + ' ') == std::string_view::npos)
+                throw ConfigError("kafka." + name + " = \"" + value +
+                                  "\" is not possible: " + std::string(rule.reason));
+    Conf conf(rd_kafka_conf_new());
+    for (const auto &[name, value] : defaults) set(conf.get(), name, value);
+    for (const auto &[name, value] : properties) set(conf.get(), name, value);
+    for (const auto &[name, value] : required) set(conf.get(), name, value);
+    return conf;
+}
+
+// Whether somebody has to do something before trying again makes sense, and what.
+struct Remedy {
+    bool fatal;
+    std::string_view text;
+};
+
+Remedy remedy(rd_kafka_resp_err_t code) {
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+        return {true,
+                "; raise max.message.bytes of the topic (message.max.bytes of the broker) and message.max.bytes in "
+                "[kafka], then start the shipper again: it goes on with this change"};
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return {true, "; allow the shipper's Kafka user WRITE and DESCRIBE (to create topics also CREATE) on it"};
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return {true,
+                "; allow the shipper's Kafka user IDEMPOTENT_WRITE (to create topics also CREATE) on the cluster"};
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return {true, "; choose another stream.prefix: the topic's name is not possible"};
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+        return {true, "; change topics.partitions, topics.replication or topics.config, or create the topic yourself"};
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return {true, "; a compacted topic takes no records without a key: give the table a key, or the topic another "
+                      "cleanup.policy"};
+    case RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE: return {true, "; the broker is too old"};
+    default: return {false, ""};
+    }
+}
+
+// The error of a message that only says that the producer gave up, for another message's sake.
+bool is_consequence(int code) {
+    return code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE ||
+           code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+}
+
+KafkaError error(rd_kafka_resp_err_t code, const std::string &text) {
+    const Remedy what_to_do = remedy(code);
+    return {code, what_to_do.fatal, text + ": " + rd_kafka_err2str(code) + std::string(what_to_do.text)};
+}
+
+std::string header(const rd_kafka_message_t *message, const char *name) {
+    rd_kafka_headers_t *headers = nullptr;
+    const void *value = nullptr;
+    std::size_t size = 0;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return "unknown";
+    return {static_cast<const char *>(value), size};
+}
+
+} // namespace
+
+struct KafkaPublisher::Handles {
+    struct Destroy {
+        void operator()(rd_kafka_t *producer) const noexcept {
+            rd_kafka_purge(producer,
+                           RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+            rd_kafka_destroy(producer);
+        }
+    };
+    std::unique_ptr<rd_kafka_t, Destroy> producer;
+    Queue queue;
+    std::vector<Topic> topics; // all must be gone before the producer
+};
+
+void check_properties(const Properties &properties) {
+    make_conf(properties);
+}
+
+KafkaPublisher::KafkaPublisher(KafkaOptions options, Waiter &waiter, Log &log)
+    : options_(std::move(options)), waiter_(waiter), log_(log), event_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (event_fd_ < 0) throw std::system_error(errno, std::generic_category(), "could not make an eventfd");
+}
+
+KafkaPublisher::~KafkaPublisher() {
+    discard();
+    close(event_fd_);
+}
+
+void KafkaPublisher::discard() noexcept {
+    topic_handles_.clear();
+    last_topic_ = {};
+    last_handle_ = nullptr;
+    handles_.reset();
+    delivered_.clear();
+    taken_.clear();
+    existing_topics_.clear();
+    last_error_.clear();
+    authentication_failed_ = false;
+    failure_code_ = 0;
+    failure_.clear();
+    clear_wakeup();
+}
+
+pollfd KafkaPublisher::wakeup() const {
+    return {.fd = event_fd_, .events = POLLIN, .revents = 0};
+}
+
+void KafkaPublisher::clear_wakeup() const {
+    std::uint64_t count = 0;
+    // Nothing to read is fine: it means that nobody woke us.
+    if (read(event_fd_, &count, sizeof count) < 0 && errno != EAGAIN)
+        throw std::system_error(errno, std::generic_category(), "could not read an eventfd");
+}
+
+std::string KafkaPublisher::bootstrap_servers() const {
+    for (const auto &[name, value] : options_.properties)
+        if (name == "bootstrap.servers" || name == "metadata.broker.list") return value;
+    return "";
+}
+
+void KafkaPublisher::open() {
+    discard();
+    start();
+    refresh_topics();
+}
+
+void KafkaPublisher::start() {
+    Conf conf = make_conf(options_.properties);
+    rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+    ErrorText reason{};
+    rd_kafka_t *const producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason.data(), reason.size());
+    if (producer == nullptr)
+        throw ConfigError("librdkafka does not take the properties of [kafka]: " + std::string(reason.data()));
+    static_cast<void>(conf.release()); // rd_kafka_new() owns it once it succeeded
+    handles_ = std::make_unique<Handles>();
+    handles_->producer.reset(producer);
+    rd_kafka_set_log_queue(producer, nullptr);
+    handles_->queue.reset(rd_kafka_queue_get_main(producer));
+    constexpr std::uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(handles_->queue.get(), event_fd_, &one, sizeof one);
+}
+
+// Asks for all topics: asking for one by name would make the broker create it, in the broker's way.
+void KafkaPublisher::refresh_topics() {
+    const TimePoint deadline = waiter_.now() + options_.connect_timeout;
+    for (;;) {
+        const rd_kafka_metadata *list = nullptr;
+        const rd_kafka_resp_err_t code =
+            rd_kafka_metadata(handles_->producer.get(), 1, nullptr, &list, static_cast<int>(slice.count()));
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            const Metadata metadata(list);
+            for (int i = 0; i < metadata->topic_cnt; ++i)
+                if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+                    existing_topics_.insert(metadata->topics[i].topic);
+            return;
+        }
+        serve(std::chrono::milliseconds(0));
+        throw_failure();
+        const std::string reason = last_error_.empty() ? rd_kafka_err2str(code) : last_error_;
+        if (authentication_failed_)
+            throw KafkaError(RD_KAFKA_RESP_ERR__AUTHENTICATION, true,
+                             "Kafka at " + bootstrap_servers() + " refused the shipper: " + reason +
+                                 "; check sasl.mechanisms, sasl.username and sasl.password in [kafka]");
+        if (waiter_.now() >= deadline)
+            throw KafkaError(code, false,
+                             "no Kafka broker answered at " + bootstrap_servers() + ": " + reason +
+                                 "; check bootstrap.servers in [kafka] and that a broker listens there");
+        waiter_.wait_or_stop({}, waiter_.now());
+    }
+}
+
+bool KafkaPublisher::topic_exists(std::string_view topic) const {
+    return existing_topics_.contains(topic);
+}
+
+std::string KafkaPublisher::describe_brokers() const {
+    return bootstrap_servers();
+}
+
+std::string KafkaPublisher::library_warning() const {
+    constexpr int fixed_in = 0x020601ff;
+    for (const auto &[name, value] : options_.properties)
+        if ((name == "sasl.mechanisms" || name == "sasl.mechanism") && value.starts_with("SCRAM") &&
+            rd_kafka_version() < fixed_in)
+            return std::string("librdkafka ") + rd_kafka_version_str() +
+                   " cannot do SCRAM with Kafka 4 brokers; use librdkafka 2.6.1 or later, or PLAIN over TLS";
+    return "";
+}
+
+void *KafkaPublisher::topic_handle(std::string_view topic) {
+    const auto found = topic_handles_.find(topic);
+    if (found != topic_handles_.end()) return found->second;
+    const std::string name(topic);
+    if (!existing_topics_.contains(topic)) make_topic(name);
+    // Properties of topics were given to the producer, which hands them down.
+    Topic handle(rd_kafka_topic_new(handles_->producer.get(), name.c_str(), nullptr));
+    if (!handle) throw error(rd_kafka_last_error(), "could not use topic \"" + name + "\"");
+    handles_->topics.push_back(std::move(handle));
+    return topic_handles_.emplace(topic, handles_->topics.back().get()).first->second;
+}
+
+void KafkaPublisher::make_topic(const std::string &topic) {
+    refresh_topics(); // somebody may have made it since
+    if (existing_topics_.contains(topic)) return;
+    if (!options_.create_topics)
+        throw KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, true,
+                         "topic \"" + topic +
+                             "\" does not exist and topics.create is false; create it, or set topics.create = true");
+
+    ErrorText reason{};
+    const NewTopic wanted(
+        rd_kafka_NewTopic_new(topic.c_str(), options_.partitions, options_.replication, reason.data(), reason.size()));
+    if (!wanted) throw ConfigError("topics cannot be created like this: " + std::string(reason.data()));
+    for (const auto &[name, value] : options_.topic_config)
+        rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str());
+
+    const TimePoint deadline = waiter_.now() + create_timeout;
+    const AdminOptions admin(rd_kafka_AdminOptions_new(handles_->producer.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
+    const int timeout_ms = static_cast<int>(std::chrono::milliseconds(create_timeout).count());
+    rd_kafka_AdminOptions_set_request_timeout(admin.get(), timeout_ms, reason.data(), reason.size());
+    rd_kafka_AdminOptions_set_operation_timeout(admin.get(), timeout_ms, reason.data(), reason.size());
+    const Queue answers(rd_kafka_queue_new(handles_->producer.get()));
+    rd_kafka_NewTopic_t *list = wanted.get();
+    rd_kafka_CreateTopics(handles_->producer.get(), &list, 1, admin.get(), answers.get());
+    Event answer;
+    while (!answer) {
+        answer.reset(rd_kafka_queue_poll(answers.get(), static_cast<int>(slice.count())));
+        waiter_.wait_or_stop({}, waiter_.now());
+    }
+
+    rd_kafka_resp_err_t code = rd_kafka_event_error(answer.get());
+    std::string text = rd_kafka_event_error_string(answer.get());
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        std::size_t count = 0;
+        const rd_kafka_topic_result_t *const *const results =
+            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer.get()), &count);
+        code = rd_kafka_topic_result_error(results[0]);
+        const char *const said = rd_kafka_topic_result_error_string(results[0]);
+        text = said != nullptr ? said : "";
+    }
+    // librdkafka's mock cluster has no CreateTopics, but makes the topics that it is asked about.
+    if (code == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) return auto_create_topic(topic, deadline);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+        const Remedy what_to_do = remedy(code);
+        throw KafkaError(code, what_to_do.fatal,
+                         "could not create topic \"" + topic + "\": " + text + std::string(what_to_do.text));
+    }
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) log_.info("created topic \"{}\"", topic);
+    existing_topics_.insert(topic);
+}
+
+void KafkaPublisher::auto_create_topic(const std::string &topic, TimePoint deadline) {
+    const Topic handle(rd_kafka_topic_new(handles_->producer.get(), topic.c_str(), nullptr));
+    while (handle && waiter_.now() < deadline) {
+        const rd_kafka_metadata *list = nullptr;
+        const rd_kafka_resp_err_t code =
+            rd_kafka_metadata(handles_->producer.get(), 0, handle.get(), &list, static_cast<int>(slice.count()));
+        const Metadata metadata(list);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 &&
+            metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            existing_topics_.insert(topic);
+            return;
+        }
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 && remedy(metadata->topics[0].err).fatal)
+            throw error(metadata->topics[0].err, "could not use topic \"" + topic + "\"");
+        waiter_.wait_or_stop({}, waiter_.now() + std::chrono::milliseconds(20));
+    }
+    throw KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, true,
+                     "the broker does not let topics be created, and topic \"" + topic +
+                         "\" does not exist; create it");
+}
+
+void KafkaPublisher::publish(const Message &message, Ticket ticket) {
+    if (message.topic.data() != last_topic_.data() || message.topic.size() != last_topic_.size()) {
+        last_handle_ = topic_handle(message.topic);
+        last_topic_ = message.topic;
+    }
+
+    // librdkafka tells null from empty by the pointer.
+    const auto bytes = [](rd_kafka_vtype_t type, const std::optional<std::string_view> &from) {
+        rd_kafka_vu_t vu{};
+        vu.vtype = type;
+        if (from) {
+            vu.u.mem.ptr = const_cast<char *>(from->data() != nullptr ? from->data() : "");
+            vu.u.mem.size = from->size();
+        }
+        return vu;
+    };
+    std::array<rd_kafka_vu_t, 7> vus{};
+    vus[0].vtype = RD_KAFKA_VTYPE_RKT;
+    vus[0].u.rkt = static_cast<rd_kafka_topic_t *>(last_handle_);
+    vus[1].vtype = RD_KAFKA_VTYPE_PARTITION;
+    vus[1].u.i32 = message.partition == Message::by_key ? RD_KAFKA_PARTITION_UA : message.partition;
+    vus[2] = bytes(RD_KAFKA_VTYPE_KEY, message.key);
+    vus[3] = bytes(RD_KAFKA_VTYPE_VALUE, message.value);
+    vus[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+    vus[4].u.i = RD_KAFKA_MSG_F_COPY;
+    vus[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    vus[5].u.ptr = reinterpret_cast<void *>(static_cast<std::uintptr_t>(ticket));
+
+    Headers headers(rd_kafka_headers_new(message.headers.size()));
+    for (const Header &one : message.headers)
+        rd_kafka_header_add(headers.get(), one.name.data(), static_cast<ssize_t>(one.name.size()), one.value.data(),
+                            static_cast<ssize_t>(one.value.size()));
+    vus[6].vtype = RD_KAFKA_VTYPE_HEADERS;
+    vus[6].u.headers = headers.get();
+
+    for (;;) {
+        const Error failed(rd_kafka_produceva(handles_->producer.get(), vus.data(), vus.size()));
+        if (!failed) {
+            static_cast<void>(headers.release()); // the message owns them now
+            return;
+        }
+        const rd_kafka_resp_err_t code = rd_kafka_error_code(failed.get());
+        if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+            // The producer may have failed for the sake of a message before this one: that is the error to tell.
+            serve(std::chrono::milliseconds(0));
+            throw_failure();
+            std::string position = "unknown";
+            for (const Header &one : message.headers)
+                if (one.name == "waybill.position") position = one.value;
+            throw error(code, "could not publish the change at position " + position + " to topic \"" +
+                                  std::string(message.topic) + "\"");
+        }
+        pollfd fd = wakeup();
+        waiter_.wait_or_stop({&fd, 1}, waiter_.now() + slice);
+        serve(std::chrono::milliseconds(0));
+        throw_failure();
+    }
+}
+
+std::span<const Ticket> KafkaPublisher::take_delivered() {
+    serve(std::chrono::milliseconds(0));
+    throw_failure();
+    taken_.swap(delivered_);
+    delivered_.clear();
+    return taken_;
+}
+
+// Reads all events there are; waits for the first one only.
+void KafkaPublisher::serve(std::chrono::milliseconds wait) {
+    // Before the queue is read: whatever comes after that writes again.
+    clear_wakeup();
+    int timeout_ms = static_cast<int>(wait.count());
+    for (;; timeout_ms = 0) {
+        const Event event(rd_kafka_queue_poll(handles_->queue.get(), timeout_ms));
+        if (!event) return;
+        switch (rd_kafka_event_type(event.get())) {
+        case RD_KAFKA_EVENT_DR:
+            while (const rd_kafka_message_t *const message = rd_kafka_event_message_next(event.get())) {
+                if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+                    delivered_.push_back(reinterpret_cast<std::uintptr_t>(message->_private));
+                else if (failure_code_ == 0 || is_consequence(failure_code_))
+                    note_failure(message->err, "could not deliver the change at position " +
+                                                   header(message, "waybill.position") + " to topic \"" +
+                                                   rd_kafka_topic_name(message->rkt) + '"');
+            }
+            break;
+        case RD_KAFKA_EVENT_LOG: {
+            const char *facility = nullptr;
+            const char *text = nullptr;
+            int level = 0; // syslog's
+            if (rd_kafka_event_log(event.get(), &facility, &text, &level) != 0) break;
+            const LogLevel ours = level <= 4 ? LogLevel::warning : level <= 6 ? LogLevel::info : LogLevel::debug;
+            log_.write_line(ours, fmt::format("librdkafka: {}: {}", facility, text));
+            break;
+        }
+        case RD_KAFKA_EVENT_ERROR: {
+            const rd_kafka_resp_err_t code = rd_kafka_event_error(event.get());
+            if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) authentication_failed_ = true;
+            if (code == RD_KAFKA_RESP_ERR__FATAL) {
+                if (failure_code_ == 0) note_failure(code, "the producer gave up");
+            } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || last_error_.empty()) {
+                last_error_ = rd_kafka_event_error_string(event.get());
+            }
+            break;
+        }
+        default: break;
+        }
+    }
+}
+
+void KafkaPublisher::note_failure(int code, std::string text) {
+    failure_code_ = code;
+    failure_ = std::move(text);
+}
+
+void KafkaPublisher::throw_failure() {
+    if (failure_code_ == 0) return;
+    // The message that made the producer give up says why; its report may be behind the others.
+    for (int i = 0; i < 5 && is_consequence(failure_code_); ++i) serve(std::chrono::milliseconds(100));
+    const auto code = static_cast<rd_kafka_resp_err_t>(failure_code_);
+    if (!is_consequence(code)) throw error(code, failure_);
+    ErrorText reason{};
+    const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(handles_->producer.get(), reason.data(), reason.size());
+    throw KafkaError(cause, remedy(cause).fatal,
+                     failure_ + ": " + (reason[0] != '\0' ? reason.data() : rd_kafka_err2str(code)) +
+                         std::string(remedy(cause).text));
+}
+
+} // namespace waybill

@@ -1,0 +1,193 @@
+#include "pg.hpp"
+
+#include "errors.hpp"
+
+#include <array>
+#include <bit>
+#include <cctype>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+namespace waybill {
+
+namespace {
+
+using ConninfoOptions = std::unique_ptr<PQconninfoOption, Deleter<PQconninfoFree>>;
+
+template <typename Integer>
+Integer big_endian(std::string_view bytes) {
+    if (bytes.size() != sizeof(Integer)) throw std::logic_error("a column has not the type it is read as");
+    Integer value = 0;
+    for (const char byte : bytes) value = static_cast<Integer>(value << 8 | static_cast<unsigned char>(byte));
+    return value;
+}
+
+// libpq's messages come as lines, some of them indented.
+std::string one_line(std::string_view message) {
+    std::string line;
+    for (const char c : message) {
+        const bool space = std::isspace(static_cast<unsigned char>(c)) != 0;
+        if (!space)
+            line += c;
+        else if (!line.empty() && line.back() != ' ')
+            line += ' ';
+    }
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    return line;
+}
+
+PgError statement_error(const PGresult *result) {
+    const auto field = [&](int code) {
+        const char *const value = PQresultErrorField(result, code);
+        return std::string(value != nullptr ? value : "");
+    };
+    std::string text = field(PG_DIAG_MESSAGE_PRIMARY);
+    if (text.empty()) text = PQresultErrorMessage(result);
+    if (const std::string detail = field(PG_DIAG_MESSAGE_DETAIL); !detail.empty()) text += "; " + detail;
+    if (const std::string hint = field(PG_DIAG_MESSAGE_HINT); !hint.empty()) text += "; " + hint;
+    return {field(PG_DIAG_SQLSTATE), false, "PostgreSQL: " + one_line(text)};
+}
+
+} // namespace
+
+std::int32_t PgResult::int32(int row, int column) const {
+    return std::bit_cast<std::int32_t>(big_endian<std::uint32_t>(bytes(row, column)));
+}
+
+std::int64_t PgResult::int64(int row, int column) const {
+    return std::bit_cast<std::int64_t>(big_endian<std::uint64_t>(bytes(row, column)));
+}
+
+PgConnection::PgConnection(const std::string &conninfo, Waiter &waiter, TimePoint deadline) : waiter_(&waiter) {
+    // libpq reads them in this order: what stands before `dbname` is a default for the user's conninfo, what stands
+    // behind overrides it. A peer that vanished without a word is noticed within half a minute.
+    constexpr std::array keywords{
+        "keepalives_idle", "keepalives_interval",       "keepalives_count", "tcp_user_timeout",
+        "dbname",          "fallback_application_name", "client_encoding",  ""};
+    const std::array values{"15", "5", "3", "30000", conninfo.c_str(), "waybill-shipper", "UTF8", ""};
+    std::array<const char *, keywords.size()> names{};
+    for (std::size_t i = 0; i + 1 < keywords.size(); ++i) names[i] = keywords[i];
+    names.back() = nullptr;
+    connection_.reset(PQconnectStartParams(names.data(), values.data(), 1));
+    if (!connection_) throw std::bad_alloc();
+    // Of a connection that fails libpq keeps no result with a SQLSTATE, but in a verbose message there is one.
+    PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
+    if (PQstatus(connection_.get()) == CONNECTION_BAD) fail_connect(PQerrorMessage(connection_.get()));
+
+    for (PostgresPollingStatusType status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;
+         status = PQconnectPoll(connection_.get())) {
+        if (status == PGRES_POLLING_FAILED) fail_connect(PQerrorMessage(connection_.get()));
+        if (waiter_->now() >= deadline) fail_connect("no answer");
+        pollfd socket{.fd = PQsocket(connection_.get()),
+                      .events = status == PGRES_POLLING_READING ? short{POLLIN} : short{POLLOUT},
+                      .revents = 0};
+        waiter_->wait_or_stop({&socket, 1}, deadline);
+    }
+}
+
+void PgConnection::fail_connect(std::string message) const {
+    // "… FATAL:  28P01: password authentication failed for user …"
+    std::string sqlstate;
+    for (std::size_t at = message.find(":  "); at != std::string::npos && sqlstate.empty();
+         at = message.find(":  ", at + 1)) {
+        const std::string_view rest = std::string_view(message).substr(at + 3);
+        if (rest.size() < 7 || rest.substr(5, 2) != ": ") continue;
+        sqlstate = rest.substr(0, 5);
+        message.erase(at + 2, 7);
+    }
+    if (const auto location = message.find("LOCATION:"); location != std::string::npos) message.erase(location);
+    // A missing password is libpq's own finding; the server has no SQLSTATE for it.
+    if (sqlstate.empty() && PQconnectionNeedsPassword(connection_.get()) != 0) sqlstate = "28P01";
+    throw PgError(sqlstate, true, "could not connect to PostgreSQL: " + one_line(message));
+}
+
+void PgConnection::fail_lost(std::string_view action) const {
+    throw PgError("", true,
+                  "lost the connection to PostgreSQL while " + std::string(action) + ": " +
+                      one_line(PQerrorMessage(connection_.get())));
+}
+
+PgResult PgConnection::query(const std::string &sql, Parameters parameters, TimePoint deadline) {
+    std::vector<const char *> values;
+    for (const std::string &parameter : parameters) values.push_back(parameter.c_str());
+    if (PQsendQueryParams(connection_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(),
+                          nullptr, nullptr, 1) == 0)
+        fail_lost("sending a statement");
+    sent_ = true;
+    return receive(deadline);
+}
+
+void PgConnection::prepare(const std::string &name, const std::string &sql, TimePoint deadline) {
+    if (PQsendPrepare(connection_.get(), name.c_str(), sql.c_str(), 0, nullptr) == 0)
+        fail_lost("preparing a statement");
+    sent_ = true;
+    receive(deadline);
+}
+
+void PgConnection::send(const std::string &name, Parameters parameters) {
+    std::array<const char *, 8> values{};
+    std::size_t count = 0;
+    for (const std::string &parameter : parameters) values.at(count++) = parameter.c_str();
+    if (PQsendQueryPrepared(connection_.get(), name.c_str(), static_cast<int>(count), values.data(), nullptr, nullptr,
+                            1) == 0)
+        fail_lost("sending a statement");
+    sent_ = true;
+}
+
+std::optional<PgResult> PgConnection::receive() {
+    if (PQconsumeInput(connection_.get()) == 0) fail_lost("waiting for an answer");
+    // A statement's result is followed by a null one when the server is ready for the next statement.
+    while (PQisBusy(connection_.get()) == 0) {
+        PgResult result(PQgetResult(connection_.get()));
+        if (result.get() != nullptr) {
+            pending_ = std::move(result);
+            continue;
+        }
+        sent_ = false;
+        PgResult done = std::exchange(pending_, {});
+        const ExecStatusType status = PQresultStatus(done.get());
+        if (PQstatus(connection_.get()) == CONNECTION_BAD) {
+            PgError error = statement_error(done.get());
+            throw PgError(error.sqlstate, true, std::string("lost the connection; ") + error.what());
+        }
+        if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) throw statement_error(done.get());
+        return done;
+    }
+    return std::nullopt;
+}
+
+PgResult PgConnection::receive(TimePoint deadline) {
+    for (;;) {
+        if (std::optional<PgResult> result = receive()) return std::move(*result);
+        if (waiter_->now() >= deadline) throw PgError("", true, "PostgreSQL did not answer a statement in time");
+        pollfd socket = readable();
+        waiter_->wait_or_stop({&socket, 1}, deadline);
+    }
+}
+
+void check_conninfo(const std::string &conninfo) {
+    char *message = nullptr;
+    const ConninfoOptions parsed(PQconninfoParse(conninfo.c_str(), &message));
+    const std::unique_ptr<char, Deleter<PQfreemem>> owned(message);
+    if (parsed) return;
+    // libpq quotes parts of what it cannot read, which may be a password.
+    throw ConfigError("database.conninfo is not a libpq connection string; write it as \"host=… dbname=… user=…\" or "
+                      "\"postgresql://user@host/database\"");
+}
+
+std::string mask_conninfo(const std::string &conninfo) {
+    const ConninfoOptions parsed(PQconninfoParse(conninfo.c_str(), nullptr));
+    if (!parsed) return "****";
+    std::string masked;
+    for (const PQconninfoOption *option = parsed.get(); option->keyword != nullptr; ++option) {
+        if (option->val == nullptr) continue;
+        const std::string_view keyword = option->keyword;
+        const bool secret = keyword.find("password") != std::string_view::npos && keyword != "passfile";
+        if (!masked.empty()) masked += ' ';
+        masked += std::string(keyword) + '=' + (secret ? "****" : option->val);
+    }
+    return masked;
+}
+
+} // namespace waybill
