@@ -22,16 +22,17 @@ class Broker:
     """Formatted when made, started by start() or `with`; the data stay through any number of stops and starts.
 
     Topics are never created by asking for them: who wants one creates it, as most production clusters have it.
-    `properties` are added to server.properties, `listeners` (name to "PROTOCOL") to those that listen.
+    `properties` are added to server.properties or replace what is there. The default `jvm` is for tests, which end before
+    the optimising compiler has paid off; benchmarks say otherwise.
     """
 
-    def __init__(self, properties: dict[str, str] | None = None, heap_mb: int = 512, jvm: tuple[str, ...] = ()):
+    def __init__(self, properties: dict[str, str] | None = None, heap_mb: int = 512,
+                 jvm: tuple[str, ...] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")):
         self.directory = processes.make_directory("kafka")
         self.port = processes.reserve_port()
         self.controller_port = processes.reserve_port()
         self.log = self.directory / "kafka.log"
-        self._java = ["java", f"-Xms{heap_mb // 2}m", f"-Xmx{heap_mb}m", "-XX:+UseSerialGC",
-                      "-XX:TieredStopAtLevel=1" if not jvm else "-server", *jvm,
+        self._java = ["java", f"-Xms{heap_mb // 2}m", f"-Xmx{heap_mb}m", *jvm,
                       f"-Dlog4j2.configurationFile={pathlib.Path(__file__).with_name('kafka-log4j2.xml')}",
                       "-cp", f"{jars()}/*"]
         self._child: Child | None = None
