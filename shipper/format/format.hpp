@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../change.hpp"
+#include "../version.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -41,6 +42,12 @@ protected:
 struct FormatOptions {
     std::string prefix;   // topics are <prefix>.<schema>.<table>
     bool schemas = false; // {"schema":…,"payload":…} around key and value
+
+    // A null in a column that has a default is published as that default, as JsonConverter does unless its
+    // replace.null.with.default is false.
+    bool replace_null_with_default = true;
+
+    std::string version{waybill::version}; // source.version
 };
 
 class Format {
@@ -55,7 +62,10 @@ public:
     virtual void encode(const Change &change, std::int64_t now_us, MessageSink &sink) = 0;
 };
 
-// The Debezium PostgreSQL connector's JSON envelope.
+// The Debezium PostgreSQL connector's JSON envelope. Headers come in this order: waybill.position, waybill.context when
+// the transaction has one, then __debezium.newkey or __debezium.oldkey on the records of a changed key.
+//
+// Shapes are told apart by their id alone: what is worked out for one is kept for the format's life.
 [[nodiscard]] std::unique_ptr<Format> make_debezium_format(const Source &source, const FormatOptions &options);
 
 } // namespace waybill

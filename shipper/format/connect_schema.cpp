@@ -1,0 +1,131 @@
+#include "connect_schema.hpp"
+
+namespace waybill {
+
+namespace {
+
+// A Connect type and, where one tells more, the name of what it stands for. `fields` are a struct's, as JSON.
+struct ConnectType {
+    std::string_view type;
+    std::string_view name;
+    std::string_view doc;
+    std::string_view fields;
+};
+
+ConnectType connect_type(Mapping mapping) {
+    switch (mapping) {
+    case Mapping::boolean:
+    case Mapping::boolean_bit: return {"boolean", "", "", ""};
+    case Mapping::int16: return {"int16", "", "", ""};
+    case Mapping::int32: return {"int32", "", "", ""};
+    case Mapping::int64:
+    case Mapping::oid: return {"int64", "", "", ""};
+    case Mapping::float32: return {"float", "", "", ""};
+    case Mapping::float64: return {"double", "", "", ""};
+    case Mapping::decimal:
+    case Mapping::money: return {"bytes", "org.apache.kafka.connect.data.Decimal", "", ""};
+    case Mapping::variable_decimal:
+        return {
+            "struct", "io.debezium.data.VariableScaleDecimal", "Variable scaled decimal",
+            R"({"type":"int32","optional":false,"field":"scale"},{"type":"bytes","optional":false,"field":"value"})"};
+    case Mapping::string:
+    case Mapping::opaque:
+    case Mapping::single_char: return {"string", "", "", ""};
+    case Mapping::enumeration: return {"string", "io.debezium.data.Enum", "", ""};
+    case Mapping::bytes: return {"bytes", "", "", ""};
+    case Mapping::bits: return {"bytes", "io.debezium.data.Bits", "", ""};
+    case Mapping::date: return {"int32", "io.debezium.time.Date", "", ""};
+    case Mapping::time_ms: return {"int32", "io.debezium.time.Time", "", ""};
+    case Mapping::time_us: return {"int64", "io.debezium.time.MicroTime", "", ""};
+    case Mapping::zoned_time: return {"string", "io.debezium.time.ZonedTime", "", ""};
+    case Mapping::timestamp_ms: return {"int64", "io.debezium.time.Timestamp", "", ""};
+    case Mapping::timestamp_us: return {"int64", "io.debezium.time.MicroTimestamp", "", ""};
+    case Mapping::zoned_timestamp: return {"string", "io.debezium.time.ZonedTimestamp", "", ""};
+    case Mapping::interval: return {"int64", "io.debezium.time.MicroDuration", "", ""};
+    case Mapping::uuid: return {"string", "io.debezium.data.Uuid", "", ""};
+    case Mapping::json:
+    case Mapping::jsonb:
+    case Mapping::hstore: return {"string", "io.debezium.data.Json", "", ""};
+    case Mapping::xml: return {"string", "io.debezium.data.Xml", "", ""};
+    case Mapping::ltree: return {"string", "io.debezium.data.Ltree", "", ""};
+    case Mapping::tsvector: return {"string", "io.debezium.data.Tsvector", "", ""};
+    case Mapping::point:
+        return {"struct", "io.debezium.data.geometry.Point", "Geometry (POINT)",
+                R"({"type":"double","optional":false,"field":"x"},{"type":"double","optional":false,"field":"y"},)"
+                R"({"type":"bytes","optional":true,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"})"};
+    }
+    return {"string", "", "", ""};
+}
+
+void write_parameters(JsonWriter &out, const ValueType &type) {
+    const auto quoted_integer = [&](std::string_view name, std::int32_t value) {
+        out.string(name);
+        out.raw(":\"");
+        out.integer(value);
+        out.raw('"');
+    };
+    switch (type.mapping) {
+    case Mapping::decimal:
+        out.raw(",\"parameters\":{");
+        quoted_integer("scale", type.scale);
+        out.raw(',');
+        quoted_integer("connect.decimal.precision", type.precision);
+        return out.raw('}');
+    case Mapping::money: return out.raw(R"(,"parameters":{"scale":"2"})");
+    case Mapping::bits:
+        out.raw(",\"parameters\":{");
+        quoted_integer("length", type.precision);
+        return out.raw('}');
+    case Mapping::enumeration:
+        out.raw(",\"parameters\":{\"allowed\":");
+        out.string(type.allowed);
+        return out.raw('}');
+    default: return;
+    }
+}
+
+// Writes a node up to where its default and its field's name go.
+void write_open_node(JsonWriter &out, const ValueType &type, bool optional) {
+    const ConnectType connect = connect_type(type.mapping);
+    out.raw("{\"type\":");
+    out.string(connect.type);
+    if (!connect.fields.empty()) {
+        out.raw(",\"fields\":[");
+        out.raw(connect.fields);
+        out.raw(']');
+    }
+    out.raw(optional ? ",\"optional\":true" : ",\"optional\":false");
+    if (!connect.name.empty()) {
+        out.raw(",\"name\":");
+        out.string(connect.name);
+        out.raw(",\"version\":1");
+    }
+    if (!connect.doc.empty()) {
+        out.raw(",\"doc\":");
+        out.string(connect.doc);
+    }
+    write_parameters(out, type);
+}
+
+} // namespace
+
+void write_field_schema(JsonWriter &out, const ValueType &type, bool optional, std::string_view default_json,
+                        std::string_view field) {
+    if (type.is_array) {
+        out.raw("{\"type\":\"array\",\"items\":");
+        // Debezium's elements may be null but for those of enums.
+        write_open_node(out, type, type.mapping != Mapping::enumeration);
+        out.raw(optional ? "},\"optional\":true" : "},\"optional\":false");
+    } else {
+        write_open_node(out, type, optional);
+    }
+    if (!default_json.empty()) {
+        out.raw(",\"default\":");
+        out.raw(default_json);
+    }
+    out.raw(",\"field\":");
+    out.string(field);
+    out.raw('}');
+}
+
+} // namespace waybill

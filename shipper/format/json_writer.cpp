@@ -1,0 +1,94 @@
+#include "json_writer.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace waybill {
+
+namespace {
+
+constexpr bool needs_escape(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+}
+
+// Whether one of the eight bytes needs an escape. Each test marks the high bit of the bytes it finds; a borrow can
+// mark a byte above a found one too, never without one.
+bool any_needs_escape(std::uint64_t bytes) {
+    constexpr std::uint64_t ones = 0x0101010101010101U;
+    constexpr std::uint64_t high = 0x8080808080808080U;
+    const auto zero = [](std::uint64_t word) { return (word - ones) & ~word; };
+    return ((zero(bytes ^ (ones * '"')) | zero(bytes ^ (ones * '\\')) | ((bytes - ones * 0x20) & ~bytes)) & high) != 0;
+}
+
+const char *find_escape(const char *from, const char *end) {
+    while (end - from >= 8) {
+        std::uint64_t bytes = 0;
+        std::memcpy(&bytes, from, sizeof bytes);
+        if (any_needs_escape(bytes)) break;
+        from += 8;
+    }
+    return std::find_if(from, end, needs_escape);
+}
+
+// Writes the escape of `c` at `to`, which has room for six bytes.
+char *put_escape(char *to, char c) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    *to++ = '\\';
+    switch (c) {
+    case '\b': *to++ = 'b'; break;
+    case '\t': *to++ = 't'; break;
+    case '\n': *to++ = 'n'; break;
+    case '\f': *to++ = 'f'; break;
+    case '\r': *to++ = 'r'; break;
+    case '"':
+    case '\\': *to++ = c; break;
+    default:
+        to = std::copy_n("u00", 3, to);
+        *to++ = digits[static_cast<unsigned char>(c) >> 4];
+        *to++ = digits[static_cast<unsigned char>(c) & 15];
+    }
+    return to;
+}
+
+} // namespace
+
+void JsonWriter::grow(std::size_t count) {
+    const std::size_t capacity = std::max({first_capacity, capacity_ * 2, size_ + count});
+    auto buffer = std::make_unique_for_overwrite<char[]>(capacity);
+    if (size_ != 0) std::memcpy(buffer.get(), buffer_.get(), size_);
+    buffer_ = std::move(buffer);
+    capacity_ = capacity;
+}
+
+void JsonWriter::escaped(std::string_view text) {
+    const char *from = text.data();
+    const char *const end = from + text.size();
+    while (from != end) {
+        const char *const special = find_escape(from, end);
+        raw({from, static_cast<std::size_t>(special - from)});
+        if (special == end) return;
+        advance(put_escape(room(6), *special));
+        from = special + 1;
+    }
+}
+
+void JsonWriter::base64(std::string_view bytes) {
+    static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *to = room((bytes.size() + 2) / 3 * 4 + 2);
+    *to++ = '"';
+    const auto byte = [&](std::size_t at) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])); };
+    const auto put = [&](std::uint32_t group, int digits) {
+        for (int digit = 0; digit < digits; ++digit) *to++ = alphabet[group >> (18 - 6 * digit) & 63];
+        for (int digit = digits; digit < 4; ++digit) *to++ = '=';
+    };
+    std::size_t at = 0;
+    for (; bytes.size() - at >= 3; at += 3) put(byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2), 4);
+    if (bytes.size() - at == 2)
+        put(byte(at) << 16 | byte(at + 1) << 8, 3);
+    else if (bytes.size() - at == 1)
+        put(byte(at) << 16, 2);
+    *to++ = '"';
+    advance(to);
+}
+
+} // namespace waybill

@@ -1,0 +1,382 @@
+// The reference's examples of what Debezium publishes, with what is ours in them: csn and index for lsn and sequence.
+#include "change_decoder.hpp"
+#include "errors.hpp"
+#include "format/format.hpp"
+#include "pg_values.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace waybill {
+namespace {
+
+using testing::array;
+using testing::array_column;
+using testing::binary;
+using testing::column;
+using testing::int4;
+using testing::int8;
+using testing::numeric;
+using testing::numeric_typmod;
+
+// A record as text: topic, partition, key, headers, value, a line each.
+struct Recorded {
+    std::string topic;
+    std::int32_t partition = 0;
+    std::string key;
+    std::string value;
+    std::string headers;
+
+    friend bool operator==(const Recorded &, const Recorded &) = default;
+};
+
+class Recorder final : public MessageSink {
+public:
+    void message(const Message &message) override {
+        std::string headers;
+        for (const Header &header : message.headers)
+            headers += std::string(header.name) + "=" + std::string(header.value) + "\n";
+        records.push_back({.topic = std::string(message.topic),
+                           .partition = message.partition,
+                           .key = std::string(message.key.value_or("(null)")),
+                           .value = std::string(message.value.value_or("(null)")),
+                           .headers = headers});
+    }
+
+    std::vector<Recorded> records;
+};
+
+const std::string may_first = int8(1'714'557'600'000'000 - 946'684'800'000'000);
+const std::string may_first_later = int8(1'714'557'900'250'000 - 946'684'800'000'000);
+
+Shape items() {
+    Shape shape;
+    shape.id = 1;
+    shape.schema = "public";
+    shape.table = "items";
+    shape.columns = {column("id", 23),           column("name", 25),    column("price", 1700, numeric_typmod(10, 2)),
+                     column("updated_at", 1184), column("attrs", 3802), array_column("tags", 1007, 23)};
+    shape.columns[0].nullable = false;
+    shape.key = {0};
+    return shape;
+}
+
+class DebeziumFormatTest : public ::testing::Test {
+protected:
+    static FormatOptions options(bool schemas) {
+        FormatOptions made;
+        made.prefix = "shop";
+        made.schemas = schemas;
+        made.version = "3.6.1.Final";
+        return made;
+    }
+
+    std::span<const Value> row(std::string id, bool newer = false) {
+        return keep({binary(keep(std::move(id))), binary("Kettle \"Ünï\""),
+                     binary(keep(newer ? numeric({24, 5000}, 0) : numeric({19, 9900}, 0))),
+                     binary(newer ? may_first_later : may_first), binary("\x01{\"color\": \"red\"}"),
+                     binary(keep(array(23, {int4(1), int4(2), std::nullopt})))});
+    }
+
+    static std::vector<Value> copy(std::span<const Value> row) { return {row.begin(), row.end()}; }
+
+    std::string_view keep(std::string bytes) { return bytes_.emplace_back(std::move(bytes)); }
+    std::span<const Value> keep(std::vector<Value> values) { return rows_.emplace_back(std::move(values)); }
+
+    std::vector<Recorded> encode(Operation op, std::span<const Value> before, std::span<const Value> after, Csn csn,
+                                 std::int64_t committed_at_us, std::uint32_t xid, std::int64_t now_us) {
+        transaction_.xid = xid;
+        transaction_.committed_at_us = committed_at_us;
+        const Change change{.op = op,
+                            .shape = &shape_,
+                            .position = {.timeline = 1, .csn = csn, .index = 5},
+                            .transaction = &transaction_,
+                            .before = before,
+                            .after = after};
+        Recorder recorder;
+        format_->encode(change, now_us, recorder);
+        return recorder.records;
+    }
+
+    std::vector<Recorded> insert(std::span<const Value> after) {
+        return encode(Operation::insert, {}, after, ++csn_, 1'714'557'600'123'456, 771, 1'714'557'600'400'111);
+    }
+
+    Shape shape_ = items();
+    Transaction transaction_;
+    std::unique_ptr<Format> format_ = make_debezium_format({.id = "src", .database = "inventory"}, options(false));
+    std::deque<std::string> bytes_;
+    std::deque<std::vector<Value>> rows_;
+    Csn csn_ = 0;
+};
+
+TEST_F(DebeziumFormatTest, PublishesAnInsert) {
+    const auto records =
+        encode(Operation::insert, {}, row(int4(1)), 24023128, 1'714'557'600'123'456, 771, 1'714'557'600'400'111);
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].topic, "shop.public.items");
+    EXPECT_EQ(records[0].partition, Message::by_key);
+    EXPECT_EQ(records[0].key, R"({"id":1})");
+    EXPECT_EQ(records[0].headers, "waybill.position=src/1/24023128/5\n");
+    EXPECT_EQ(
+        records[0].value,
+        R"({"before":null,"after":{"id":1,"name":"Kettle \"Ünï\"","price":"B88=","updated_at":"2024-05-01T10:00:00.000000Z","attrs":"{\"color\": \"red\"}","tags":[1,2,null]},"source":{"version":"3.6.1.Final","connector":"postgresql","name":"shop","ts_ms":1714557600123,"snapshot":"false","db":"inventory","sequence":"[\"24023128\",\"5\"]","ts_us":1714557600123456,"ts_ns":1714557600123456000,"schema":"public","table":"items","txId":771,"lsn":24023128,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"c","ts_ms":1714557600400,"ts_us":1714557600400111,"ts_ns":1714557600400111000})");
+}
+
+TEST_F(DebeziumFormatTest, PublishesAnUpdateWithItsWholeOldRow) {
+    const auto records = encode(Operation::update, row(int4(1)), row(int4(1), true), 24023520, 1'714'557'900'123'456,
+                                772, 1'714'557'900'400'111);
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].key, R"({"id":1})");
+    EXPECT_EQ(
+        records[0].value,
+        R"({"before":{"id":1,"name":"Kettle \"Ünï\"","price":"B88=","updated_at":"2024-05-01T10:00:00.000000Z","attrs":"{\"color\": \"red\"}","tags":[1,2,null]},"after":{"id":1,"name":"Kettle \"Ünï\"","price":"CZI=","updated_at":"2024-05-01T10:05:00.250000Z","attrs":"{\"color\": \"red\"}","tags":[1,2,null]},"source":{"version":"3.6.1.Final","connector":"postgresql","name":"shop","ts_ms":1714557900123,"snapshot":"false","db":"inventory","sequence":"[\"24023520\",\"5\"]","ts_us":1714557900123456,"ts_ns":1714557900123456000,"schema":"public","table":"items","txId":772,"lsn":24023520,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"u","ts_ms":1714557900400,"ts_us":1714557900400111,"ts_ns":1714557900400111000})");
+}
+
+TEST_F(DebeziumFormatTest, PublishesUnchangedValuesAsIfTheyWereWrittenAgain) {
+    const auto before = row(int4(1));
+    const auto after = row(int4(1), true);
+    const auto expected = encode(Operation::update, before, after, 7, 0, 1, 2);
+    for (unsigned unchanged = 0; unchanged < 4; ++unchanged) {
+        // As the decoder hands them out: the same bytes, not only equal ones.
+        std::vector<Value> old = copy(before);
+        for (const std::size_t at : {0U, 1U, 4U, 5U})
+            if (unchanged % 2 == 0 || at > 2) old[at] = after[at];
+        EXPECT_EQ(encode(Operation::update, old, after, 7, 0, 1, 2), expected);
+    }
+}
+
+TEST_F(DebeziumFormatTest, PublishesADeleteAndItsTombstone) {
+    const auto records =
+        encode(Operation::remove, row(int4(1), true), {}, 24023904, 1'714'558'200'123'456, 773, 1'714'558'200'400'111);
+    ASSERT_EQ(records.size(), 2U);
+    EXPECT_EQ(records[0].key, R"({"id":1})");
+    EXPECT_EQ(
+        records[0].value,
+        R"({"before":{"id":1,"name":"Kettle \"Ünï\"","price":"CZI=","updated_at":"2024-05-01T10:05:00.250000Z","attrs":"{\"color\": \"red\"}","tags":[1,2,null]},"after":null,"source":{"version":"3.6.1.Final","connector":"postgresql","name":"shop","ts_ms":1714558200123,"snapshot":"false","db":"inventory","sequence":"[\"24023904\",\"5\"]","ts_us":1714558200123456,"ts_ns":1714558200123456000,"schema":"public","table":"items","txId":773,"lsn":24023904,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"d","ts_ms":1714558200400,"ts_us":1714558200400111,"ts_ns":1714558200400111000})");
+    Recorded tombstone = records[0];
+    tombstone.value = "(null)";
+    EXPECT_EQ(records[1], tombstone);
+}
+
+TEST_F(DebeziumFormatTest, PublishesAChangedKeyAsDeleteTombstoneAndCreate) {
+    const auto records = encode(Operation::update, row(int4(1), true), row(int4(2), true), 24023704,
+                                1'714'558'050'123'456, 774, 1'714'558'050'400'111);
+    ASSERT_EQ(records.size(), 3U);
+    const std::string position = "waybill.position=src/1/24023704/5\n";
+    const std::string source_and_rest =
+        R"("source":{"version":"3.6.1.Final","connector":"postgresql","name":"shop","ts_ms":1714558050123,"snapshot":"false","db":"inventory","sequence":"[\"24023704\",\"5\"]","ts_us":1714558050123456,"ts_ns":1714558050123456000,"schema":"public","table":"items","txId":774,"lsn":24023704,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"?","ts_ms":1714558050400,"ts_us":1714558050400111,"ts_ns":1714558050400111000})";
+    const auto rest = [&](char op) {
+        std::string text = source_and_rest;
+        text[text.find('?')] = op;
+        return text;
+    };
+    const std::string values =
+        R"(,"name":"Kettle \"Ünï\"","price":"CZI=","updated_at":"2024-05-01T10:05:00.250000Z","attrs":"{\"color\": \"red\"}","tags":[1,2,null]})";
+    EXPECT_EQ(records[0].key, R"({"id":1})");
+    EXPECT_EQ(records[0].headers, position + "__debezium.newkey={\"id\":2}\n");
+    EXPECT_EQ(records[0].value, R"({"before":{"id":1)" + values + R"(,"after":null,)" + rest('d'));
+    EXPECT_EQ(records[1].key, R"({"id":1})");
+    EXPECT_EQ(records[1].headers, records[0].headers);
+    EXPECT_EQ(records[1].value, "(null)");
+    EXPECT_EQ(records[2].key, R"({"id":2})");
+    EXPECT_EQ(records[2].headers, position + "__debezium.oldkey={\"id\":1}\n");
+    EXPECT_EQ(records[2].value, R"({"before":null,"after":{"id":2)" + values + "," + rest('c'));
+}
+
+TEST_F(DebeziumFormatTest, TakesOtherBytesOfAnEqualKeyForTheSameKey) {
+    shape_.key = {2};
+    std::vector<Value> before = copy(row(int4(1)));
+    std::vector<Value> after = before;
+    before[2] = binary(keep(numeric({1}, 0, 0, 0)));
+    after[2] = binary(keep(numeric({1}, 0, 0, 2))); // 1.00
+    const auto records = encode(Operation::update, before, after, 7, 0, 1, 2);
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].key, R"({"price":"ZA=="})");
+    EXPECT_NE(records[0].value.find(R"("op":"u")"), std::string::npos);
+}
+
+TEST_F(DebeziumFormatTest, PublishesATruncateWithoutKey) {
+    const auto records =
+        encode(Operation::truncate, {}, {}, 24024288, 1'714'558'500'123'456, 775, 1'714'558'500'400'111);
+    ASSERT_EQ(records.size(), 1U);
+    EXPECT_EQ(records[0].key, "(null)");
+    EXPECT_EQ(records[0].partition, 0);
+    EXPECT_EQ(
+        records[0].value,
+        R"({"before":null,"after":null,"source":{"version":"3.6.1.Final","connector":"postgresql","name":"shop","ts_ms":1714558500123,"snapshot":"false","db":"inventory","sequence":"[\"24024288\",\"5\"]","ts_us":1714558500123456,"ts_ns":1714558500123456000,"schema":"public","table":"items","txId":775,"lsn":24024288,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"t","ts_ms":1714558500400,"ts_us":1714558500400111,"ts_ns":1714558500400111000})");
+}
+
+TEST_F(DebeziumFormatTest, KeepsATableWithoutKeyInOnePartitionAndWithoutTombstones) {
+    shape_.key.clear();
+    const auto deleted = encode(Operation::remove, row(int4(1)), {}, 1, 0, 1, 2);
+    ASSERT_EQ(deleted.size(), 1U);
+    EXPECT_EQ(deleted[0].key, "(null)");
+    EXPECT_EQ(deleted[0].partition, 0);
+    const auto updated = encode(Operation::update, row(int4(1)), row(int4(2)), 2, 0, 1, 2);
+    ASSERT_EQ(updated.size(), 1U);
+    EXPECT_EQ(updated[0].key, "(null)");
+}
+
+TEST_F(DebeziumFormatTest, WritesAKeyInTheKeysOrder) {
+    shape_.key = {1, 0};
+    EXPECT_EQ(insert(row(int4(3)))[0].key, R"({"name":"Kettle \"Ünï\"","id":3})");
+}
+
+TEST_F(DebeziumFormatTest, SendsTheContextBehindThePosition) {
+    transaction_.context = R"({"user":"42"})";
+    EXPECT_EQ(insert(row(int4(1)))[0].headers, "waybill.position=src/1/1/5\nwaybill.context={\"user\":\"42\"}\n");
+    const auto moved = encode(Operation::update, row(int4(1)), row(int4(2)), 2, 0, 1, 2);
+    EXPECT_EQ(moved[2].headers,
+              "waybill.position=src/1/2/5\nwaybill.context={\"user\":\"42\"}\n__debezium.oldkey={\"id\":1}\n");
+    transaction_.context.reset();
+    EXPECT_EQ(insert(row(int4(1)))[0].headers, "waybill.position=src/1/2/5\n");
+}
+
+constexpr std::string_view key_schema =
+    R"({"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"}],"optional":false,"name":"shop.public.items.Key"})";
+constexpr std::string_view value_schema =
+    R"({"type":"struct","fields":[{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":true,"field":"name"},{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2","connect.decimal.precision":"10"},"field":"price"},{"type":"string","optional":true,"name":"io.debezium.time.ZonedTimestamp","version":1,"field":"updated_at"},{"type":"string","optional":true,"name":"io.debezium.data.Json","version":1,"field":"attrs"},{"type":"array","items":{"type":"int32","optional":true},"optional":true,"field":"tags"}],"optional":true,"name":"shop.public.items.Value","field":"before"},{"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"},{"type":"string","optional":true,"field":"name"},{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2","connect.decimal.precision":"10"},"field":"price"},{"type":"string","optional":true,"name":"io.debezium.time.ZonedTimestamp","version":1,"field":"updated_at"},{"type":"string","optional":true,"name":"io.debezium.data.Json","version":1,"field":"attrs"},{"type":"array","items":{"type":"int32","optional":true},"optional":true,"field":"tags"}],"optional":true,"name":"shop.public.items.Value","field":"after"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"version"},{"type":"string","optional":false,"field":"connector"},{"type":"string","optional":false,"field":"name"},{"type":"int64","optional":false,"field":"ts_ms"},{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"true,first,first_in_data_collection,last_in_data_collection,last,false,incremental"},"default":"false","field":"snapshot"},{"type":"string","optional":false,"field":"db"},{"type":"string","optional":true,"field":"sequence"},{"type":"int64","optional":true,"field":"ts_us"},{"type":"int64","optional":true,"field":"ts_ns"},{"type":"string","optional":false,"field":"schema"},{"type":"string","optional":false,"field":"table"},{"type":"int64","optional":true,"field":"txId"},{"type":"int64","optional":true,"field":"lsn"},{"type":"int64","optional":true,"field":"xmin"},{"type":"string","optional":true,"field":"origin"},{"type":"int64","optional":true,"field":"origin_lsn"}],"optional":false,"name":"io.debezium.connector.postgresql.Source","version":1,"field":"source"},{"type":"struct","fields":[{"type":"string","optional":false,"field":"id"},{"type":"int64","optional":false,"field":"total_order"},{"type":"int64","optional":false,"field":"data_collection_order"}],"optional":true,"name":"event.block","version":1,"field":"transaction"},{"type":"string","optional":false,"field":"op"},{"type":"int64","optional":true,"field":"ts_ms"},{"type":"int64","optional":true,"field":"ts_us"},{"type":"int64","optional":true,"field":"ts_ns"}],"optional":false,"name":"shop.public.items.Envelope","version":2})";
+
+TEST_F(DebeziumFormatTest, PutsSchemasAroundKeyAndValue) {
+    const auto before = row(int4(1));
+    const auto after = row(int4(2));
+    const auto bare = encode(Operation::update, before, after, 7, 0, 1, 2);
+    format_ = make_debezium_format({.id = "src", .database = "inventory"}, options(true));
+    const auto records = encode(Operation::update, before, after, 7, 0, 1, 2);
+    ASSERT_EQ(records.size(), 3U);
+    const auto wrapped = [](std::string_view schema, const std::string &payload) {
+        return "{\"schema\":" + std::string(schema) + ",\"payload\":" + payload + "}";
+    };
+    for (std::size_t at = 0; at < records.size(); ++at) {
+        EXPECT_EQ(records[at].key, wrapped(key_schema, bare[at].key));
+        EXPECT_EQ(records[at].value, at == 1 ? "(null)" : wrapped(value_schema, bare[at].value));
+        EXPECT_EQ(records[at].headers, bare[at].headers);
+    }
+}
+
+TEST_F(DebeziumFormatTest, DescribesEveryType) {
+    Column mood = column("mood", 16400);
+    mood.kind = 'e';
+    mood.labels = {"sad", "so\"so"};
+    Column moods = mood;
+    moods.name = "moods";
+    moods.type = 16399;
+    moods.element = 16400;
+    Column serial = column("n", 20);
+    serial.default_expression = "nextval('s'::regclass)";
+    serial.nullable = false;
+    shape_.columns = {mood,
+                      moods,
+                      serial,
+                      column("v", 1700),
+                      column("p", 600),
+                      column("m", 790),
+                      column("b", 1562),
+                      column("t", 1083, 3),
+                      array_column("ds", 1231, 1700, numeric_typmod(4, 1))};
+    shape_.key.clear();
+    format_ = make_debezium_format({.id = "src", .database = "inventory"}, options(true));
+    const std::string fields =
+        R"([{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"sad,so\"so"},"field":"mood"},)"
+        R"({"type":"array","items":{"type":"string","optional":false,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"sad,so\"so"}},"optional":true,"field":"moods"},)"
+        R"({"type":"int64","optional":false,"default":0,"field":"n"},)"
+        R"({"type":"struct","fields":[{"type":"int32","optional":false,"field":"scale"},{"type":"bytes","optional":false,"field":"value"}],"optional":true,"name":"io.debezium.data.VariableScaleDecimal","version":1,"doc":"Variable scaled decimal","field":"v"},)"
+        R"json({"type":"struct","fields":[{"type":"double","optional":false,"field":"x"},{"type":"double","optional":false,"field":"y"},{"type":"bytes","optional":true,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}],"optional":true,"name":"io.debezium.data.geometry.Point","version":1,"doc":"Geometry (POINT)","field":"p"},)json"
+        R"({"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2"},"field":"m"},)"
+        R"({"type":"bytes","optional":true,"name":"io.debezium.data.Bits","version":1,"parameters":{"length":"2147483647"},"field":"b"},)"
+        R"({"type":"int32","optional":true,"name":"io.debezium.time.Time","version":1,"field":"t"},)"
+        R"({"type":"array","items":{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"1","connect.decimal.precision":"4"}},"optional":true,"field":"ds"}])";
+    const auto records = insert(keep(std::vector<Value>(9)));
+    EXPECT_NE(records[0].value.find(fields), std::string::npos) << records[0].value;
+}
+
+TEST_F(DebeziumFormatTest, PublishesANullOfAColumnWithADefaultAsThatDefault) {
+    shape_.columns[1].default_expression = "'none'::text";
+    shape_.columns[3].default_expression = "now()";
+    std::vector<Value> values(6);
+    values[0] = binary(keep(int4(1)));
+    EXPECT_NE(insert(values)[0].value.find(
+                  R"("name":"none","price":null,"updated_at":"1970-01-01T00:00:00.000000Z","attrs":null)"),
+              std::string::npos);
+    FormatOptions exact = options(false);
+    exact.replace_null_with_default = false;
+    format_ = make_debezium_format({.id = "src", .database = "inventory"}, exact);
+    EXPECT_NE(insert(values)[0].value.find(R"("name":null,"price":null,"updated_at":null)"), std::string::npos);
+}
+
+TEST_F(DebeziumFormatTest, ReplacesWhatATopicCannotHave) {
+    FormatOptions made = options(false);
+    made.prefix = "my shop";
+    format_ = make_debezium_format({.id = "src", .database = "d"}, made);
+    Shape shape = items();
+    shape.schema = "Größe";
+    shape.table = "a.b-c_d/\"e\"😀é";
+    EXPECT_EQ(format_->topic(shape), "my_shop.Gr__e.a.b-c_d__e____");
+    shape.id = 2;
+    shape.table = std::string(300, 'x');
+    EXPECT_EQ(format_->topic(shape).size(), 249U);
+    shape.id = 1;
+    EXPECT_EQ(format_->topic(shape), "my_shop.Gr__e.a.b-c_d__e____");
+}
+
+TEST_F(DebeziumFormatTest, EscapesNamesInTheEnvelope) {
+    shape_.schema = "a\"b";
+    shape_.columns[1].name = "c\\d";
+    const auto records = insert(row(int4(1)));
+    EXPECT_NE(records[0].value.find(R"("schema":"a\"b","table":"items")"), std::string::npos);
+    EXPECT_NE(records[0].value.find(R"("id":1,"c\\d":"Kettle)"), std::string::npos);
+}
+
+TEST_F(DebeziumFormatTest, PublishesARowWithoutColumns) {
+    shape_.columns.clear();
+    shape_.key.clear();
+    const auto records = insert({});
+    EXPECT_EQ(records[0].value.substr(0, 37), R"({"before":null,"after":{},"source":{")");
+}
+
+TEST_F(DebeziumFormatTest, KeepsShapesApart) {
+    const auto first = insert(row(int4(1)));
+    Shape other = shape_;
+    other.id = 2;
+    other.table = "others";
+    std::swap(shape_, other);
+    EXPECT_EQ(insert(row(int4(1)))[0].topic, "shop.public.others");
+    std::swap(shape_, other);
+    EXPECT_EQ(insert(row(int4(1)))[0].topic, first[0].topic);
+}
+
+TEST_F(DebeziumFormatTest, SaysWhichValueItCouldNotRead) {
+    std::vector<Value> values = copy(row(int4(1)));
+    values[3] = binary("short");
+    try {
+        insert(values);
+        FAIL();
+    } catch (const DataError &error) {
+        EXPECT_STREQ(error.what(), "csn 1, index 5, table public.items, column \"updated_at\": a binary value has the "
+                                   "wrong size");
+    }
+    // The next change is not touched by it.
+    EXPECT_EQ(insert(row(int4(1)))[0].key, R"({"id":1})");
+    EXPECT_THROW(insert(std::span(values).first(5)), DataError);
+}
+
+TEST_F(DebeziumFormatTest, PublishesLargeRows) {
+    std::vector<Value> values = copy(row(int4(1)));
+    const std::string large(5'000'000, '"');
+    values[1] = binary(large);
+    const auto records = insert(values);
+    EXPECT_GT(records[0].value.size(), 10'000'000U);
+    EXPECT_EQ(insert(row(int4(1)))[0].value.size(), insert(row(int4(1)))[0].value.size());
+}
+
+TEST_F(DebeziumFormatTest, FloorsTimesBefore1970) {
+    const auto records = encode(Operation::truncate, {}, {}, 1, -1, 1, 0);
+    EXPECT_NE(records[0].value.find(R"("ts_ms":-1,"snapshot")"), std::string::npos);
+    EXPECT_NE(records[0].value.find(R"("ts_us":-1,"ts_ns":-1000)"), std::string::npos);
+    EXPECT_NE(records[0].value.find(R"("op":"t","ts_ms":0,"ts_us":0,"ts_ns":0})"), std::string::npos);
+}
+
+} // namespace
+} // namespace waybill
