@@ -25,11 +25,12 @@ if [[ ! -d $jars ]]; then
         mkdir "$fetched/pom" "$fetched/lib"
         cp "$pom" "$fetched/pom/pom.xml"
         for attempt in 1 2 3; do
-            if mvn -B -q -f "$fetched/pom/pom.xml" \
+            if mvn -B -q -Dstyle.color=never -f "$fetched/pom/pom.xml" \
                 org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-                -DincludeScope=runtime -DoutputDirectory="$fetched/lib" </dev/null >&2; then
+                -DincludeScope=runtime -DoutputDirectory="$fetched/lib" >"$fetched/log" 2>&1 </dev/null; then
                 break
             elif ((attempt == 3)); then
+                cat "$fetched/log" >&2
                 echo "kafka-jars.sh: could not fetch Kafka's jars with mvn; Maven's lines above say why" >&2
                 exit 1
             fi
