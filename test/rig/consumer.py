@@ -28,7 +28,8 @@ class Record:
 class TopicReader:
     """All partitions of one or more topics from their beginning. Belongs to no group; reads only what is committed."""
 
-    def __init__(self, bootstrap: str, topics: str | list[str], timeout_s: float = 60):
+    def __init__(self, bootstrap: str, topics: str | list[str], timeout_s: float = 60, properties: dict | None = None):
+        """`properties` are added to the client's configuration or replace what is there."""
         self._topics = [topics] if isinstance(topics, str) else list(topics)
         self._timeout_s = timeout_s
         self._consumer = Consumer({
@@ -42,7 +43,7 @@ class TopicReader:
             "queued.min.messages": 200_000,
             "fetch.wait.max.ms": 10,
             "log_level": 0,
-        })
+        } | (properties or {}))
         self._partitions = []
         for topic in self._topics:
             metadata = self._consumer.list_topics(topic, timeout=timeout_s).topics[topic]
@@ -55,7 +56,9 @@ class TopicReader:
     def poll(self, timeout_s: float = 0.1, limit: int = 10_000) -> list[Record]:
         """What has arrived, at most `limit` records; waits up to `timeout_s` for the first."""
         records = []
-        for message in self._consumer.consume(limit, timeout_s):
+        # Asked for many it would wait for all of them, or for the whole timeout.
+        messages = self._consumer.consume(1, timeout_s)
+        for message in messages + (self._consumer.consume(limit, 0) if messages else []):
             error = message.error()
             if error is not None:
                 # The client keeps reconnecting by itself.
