@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <limits>
 #include <string>
 
 namespace waybill {
@@ -76,6 +78,11 @@ void Numeric::append_digits(std::uint64_t factor, std::uint64_t digits) {
 // magnitude = magnitude / divisor; returns the remainder.
 std::uint64_t Numeric::divide(std::uint64_t divisor) {
     if (large_.empty()) {
+        if (small_ >> 64 == 0) { // the machine divides these itself
+            const auto dividend = static_cast<std::uint64_t>(small_);
+            small_ = dividend / divisor;
+            return dividend % divisor;
+        }
         const auto rest = static_cast<std::uint64_t>(small_ % divisor);
         small_ /= divisor;
         return rest;
@@ -90,6 +97,7 @@ std::uint64_t Numeric::divide(std::uint64_t divisor) {
 }
 
 std::uint64_t Numeric::remainder(std::uint64_t divisor) const {
+    if (large_.empty() && small_ >> 64 == 0) return static_cast<std::uint64_t>(small_) % divisor;
     if (large_.empty()) return static_cast<std::uint64_t>(small_ % divisor);
     std::uint64_t rest = 0;
     for (auto limb = large_.rbegin(); limb != large_.rend(); ++limb)
@@ -184,6 +192,10 @@ void Numeric::strip_trailing_zeros() {
 }
 
 void Numeric::write_unscaled(JsonWriter &out) const {
+    if (large_.empty() && small_ <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+        const auto magnitude = static_cast<std::int64_t>(small_);
+        return write_twos_complement(out, negative_ ? -magnitude : magnitude);
+    }
     // Big-endian magnitude behind at least one zero byte, so that its two's complement has a sign bit.
     std::array<char, 17> small{};
     std::string large;
@@ -214,6 +226,16 @@ void Numeric::write_unscaled(JsonWriter &out) const {
     const auto sign_bit = [&](std::size_t at) { return (begin[at] & 0x80) != 0; };
     while (first + 1 < size && begin[first] == (sign_bit(first + 1) ? '\xFF' : '\0')) ++first;
     out.base64({begin + first, size - first});
+}
+
+void write_twos_complement(JsonWriter &out, std::int64_t value) {
+    std::array<char, sizeof value> bytes{};
+    // The first bits that all repeat the sign bit say nothing, but for one.
+    const auto magnitude_bits = std::bit_width(static_cast<std::uint64_t>(value < 0 ? ~value : value));
+    const auto size = static_cast<std::size_t>(magnitude_bits) / 8 + 1;
+    for (std::size_t at = 0; at < size; ++at)
+        bytes[at] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * (size - 1 - at)) & 0xFF);
+    out.base64({bytes.data(), size});
 }
 
 void write_integer(JsonWriter &out, Int128 value) {

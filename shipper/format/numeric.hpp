@@ -49,6 +49,9 @@ private:
     std::vector<std::uint64_t> large_;
 };
 
+// Writes base64 of an integer's shortest big-endian two's complement.
+void write_twos_complement(JsonWriter &out, std::int64_t value);
+
 // Writes an integer that may be too large for 64 bits.
 void write_integer(JsonWriter &out, Int128 value);
 

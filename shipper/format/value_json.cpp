@@ -78,16 +78,8 @@ void write_numeric(JsonWriter &out, const ValueType &type, const Value &value) {
     out.raw('}');
 }
 
-// The shortest big-endian two's complement, as Decimal has it.
 void write_money(JsonWriter &out, const Value &value) {
-    const std::int64_t hundredths =
-        is_binary(value) ? fixed<std::int64_t>(value.bytes) : pg_text::parse_money(value.bytes);
-    std::array<char, 8> bytes{};
-    for (std::size_t at = 0; at < bytes.size(); ++at)
-        bytes[at] = static_cast<char>(static_cast<std::uint64_t>(hundredths) >> (56 - 8 * at) & 0xFF);
-    std::size_t first = 0;
-    while (first + 1 < bytes.size() && bytes[first] == ((bytes[first + 1] & 0x80) != 0 ? '\xFF' : '\0')) ++first;
-    out.base64({bytes.data() + first, bytes.size() - first});
+    write_twos_complement(out, is_binary(value) ? fixed<std::int64_t>(value.bytes) : pg_text::parse_money(value.bytes));
 }
 
 void write_text(JsonWriter &out, const Value &value) {
