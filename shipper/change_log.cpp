@@ -236,6 +236,22 @@ void PgChangeLog::close() noexcept {
     asked_ = Asked::nothing;
 }
 
+std::vector<Shape> PgChangeLog::captured_shapes() {
+    const PgResult rows = query("SELECT DISTINCT h.definition->>'schema', h.definition->>'table' "
+                                "FROM waybill.shape h, waybill.stream s WHERE s.name = $1 AND (s.tables IS NULL "
+                                "OR (h.definition->>'schema') || '.' || (h.definition->>'table') = ANY (s.tables)) "
+                                "ORDER BY 1, 2",
+                                {stream_});
+    std::vector<Shape> shapes(static_cast<std::size_t>(rows.rows()));
+    for (int row = 0; row < rows.rows(); ++row) {
+        Shape &shape = shapes[static_cast<std::size_t>(row)];
+        shape.id = row + 1;
+        shape.schema = rows.text(row, 0);
+        shape.table = rows.text(row, 1);
+    }
+    return shapes;
+}
+
 std::vector<std::pair<std::string, std::string>> PgChangeLog::status() {
     const PgResult row = query(R"(
         SELECT stream, acknowledged_csn::text, last_csn::text, backlog_changes::text, pg_size_pretty(backlog_bytes),

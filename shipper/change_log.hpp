@@ -95,6 +95,9 @@ public:
     void check_privileges();
     [[nodiscard]] Stream find_stream();
 
+    // One shape, with no columns, for each table that was ever captured and belongs to the stream.
+    [[nodiscard]] std::vector<Shape> captured_shapes();
+
     // Rows of waybill.status for this stream as (name, value), for people. After open().
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> status();
 

@@ -63,7 +63,7 @@ private:
     void serve(std::chrono::milliseconds wait);
     void note_failure(int code, std::string text);
     void throw_failure();
-    void clear_wakeup() const;
+    void clear_wakeup() const noexcept;
     [[nodiscard]] std::string bootstrap_servers() const;
 
     KafkaOptions options_;

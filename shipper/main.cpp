@@ -1,0 +1,161 @@
+// waybill-shipper: the command line. Decides exit codes: 0 done, 1 something failed, 2 the configuration is wrong.
+#include "change_log.hpp"
+#include "errors.hpp"
+#include "format/format.hpp"
+#include "kafka_publisher.hpp"
+#include "log.hpp"
+#include "options.hpp"
+#include "pump.hpp"
+#include "shape_parser.hpp"
+#include "signals.hpp"
+#include "version.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace waybill {
+
+namespace {
+
+constexpr int exit_ok = 0;
+constexpr int exit_failed = 1;
+constexpr int exit_misconfigured = 2;
+
+Pump::MakeFormat format_maker(const Options &options) {
+    const FormatOptions format_options{.prefix = options.prefix, .schemas = options.schemas};
+    return [format_options](const Source &source) { return make_debezium_format(source, format_options); };
+}
+
+int run(const Options &options, Waiter &waiter) {
+    Log log(options.log_level, options.log_format);
+    log.info("waybill-shipper {} started", version);
+    for (const std::string &line : describe(options)) log.debug("{}", line);
+    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+    KafkaPublisher publisher(options.kafka, waiter, log);
+    try {
+        Pump(change_log, publisher, format_maker(options), waiter, log, options.pump).run();
+    } catch (const ConfigError &error) {
+        log.error("{}", error.what());
+        return exit_misconfigured;
+    } catch (const std::exception &error) {
+        log.error("{}", error.what());
+        return exit_failed;
+    }
+    log.info("{}", waiter.stop_requested() ? "ended on request" : "shipped all that was committed");
+    return exit_ok;
+}
+
+// One line of `check`: "ok    what", or on stderr "error what is wrong". Later steps need the earlier ones.
+class Checklist {
+public:
+    bool step(const std::string &what, const std::function<void()> &attempt) {
+        try {
+            attempt();
+        } catch (const Stopped &) {
+            throw;
+        } catch (const std::exception &error) {
+            std::fprintf(stderr, "error %s\n", error.what());
+            ok_ = false;
+            return false;
+        }
+        std::printf("ok    %s\n", what.c_str());
+        std::fflush(stdout);
+        return true;
+    }
+    [[nodiscard]] bool ok() const { return ok_; }
+
+private:
+    bool ok_ = true;
+};
+
+int check(const Options &options, Waiter &waiter) {
+    Checklist list;
+    list.step("configuration", [] {}); // it was read before we got here
+    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+    Stream stream;
+    std::vector<Shape> shapes;
+    const bool log_ok = list.step("database connection", [&] { change_log.connect(); }) &&
+                        list.step("extension waybill", [&] { change_log.check_extension(); }) &&
+                        list.step("privileges", [&] { change_log.check_privileges(); }) &&
+                        list.step("stream \"" + options.stream + '"', [&] {
+                            stream = change_log.find_stream();
+                            shapes = change_log.captured_shapes();
+                        });
+
+    Log log(LogLevel::off, LogFormat::text);
+    KafkaPublisher publisher(options.kafka, waiter, log);
+    const bool kafka_ok = list.step("Kafka at " + publisher.describe_brokers(), [&] { publisher.open(); });
+    if (const std::string warning = publisher.library_warning(); !warning.empty())
+        std::fprintf(stderr, "warning %s\n", warning.c_str());
+    if (log_ok && kafka_ok) {
+        const std::unique_ptr<Format> format = format_maker(options)(stream.source);
+        for (const Shape &shape : shapes) {
+            const std::string topic(format->topic(shape));
+            const bool exists = publisher.topic_exists(topic);
+            list.step("topic " + topic + (exists ? "" : " (will be created)"), [&] {
+                if (!exists && !options.kafka.create_topics)
+                    throw ConfigError("topic \"" + topic +
+                                      "\" does not exist and topics.create is false; create it, or "
+                                      "set topics.create = true");
+            });
+        }
+    }
+    return list.ok() ? exit_ok : exit_failed;
+}
+
+int status(const Options &options, Waiter &waiter) {
+    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+    change_log.connect();
+    change_log.check_extension();
+    change_log.check_privileges();
+    static_cast<void>(change_log.find_stream()); // says so when there is none
+    for (const auto &[name, value] : change_log.status()) std::printf("%-30s %s\n", name.c_str(), value.c_str());
+    return exit_ok;
+}
+
+std::map<std::string, std::string> environment_map() {
+    std::map<std::string, std::string> variables;
+    for (char **variable = environ; *variable != nullptr; ++variable)
+        if (const char *const equals = std::strchr(*variable, '='))
+            variables.emplace(std::string(static_cast<const char *>(*variable), equals), equals + 1);
+    return variables;
+}
+
+int main_or_throw(const std::vector<std::string> &arguments) {
+    const Options options = read_options(arguments, environment_map());
+    SignalWaiter waiter;
+    switch (options.command) {
+    case Command::check: return check(options, waiter);
+    case Command::status: return status(options, waiter);
+    case Command::run: break;
+    }
+    return run(options, waiter);
+}
+
+} // namespace
+
+} // namespace waybill
+
+int main(int argc, char **argv) {
+    try {
+        return waybill::main_or_throw({argv + 1, argv + argc});
+    } catch (const waybill::HelpWanted &help) {
+        std::fputs(help.text.c_str(), stdout);
+        return waybill::exit_ok;
+    } catch (const waybill::ConfigError &error) {
+        std::fprintf(stderr, "waybill-shipper: %s\n", error.what());
+        return waybill::exit_misconfigured;
+    } catch (const waybill::Stopped &) {
+        return waybill::exit_ok;
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "waybill-shipper: %s\n", error.what());
+        return waybill::exit_failed;
+    }
+}
