@@ -105,12 +105,13 @@ struct Expression {
     std::string literal;
 };
 
-Expression parse_quoted(std::string_view text, std::size_t quote, bool backslashes) {
+// pg_get_expr() never writes E'', and with standard_conforming_strings a backslash is a character like others.
+Expression parse_quoted(std::string_view text, std::size_t quote) {
     const std::size_t end = end_of_quoted(text, quote);
     if (end == text.npos || !is_casts(text.substr(end))) return {};
     Expression expression{.kind = Expression::Kind::literal, .literal = {}};
     for (std::size_t at = quote + 1; at + 1 < end; ++at) {
-        if (text[at] == '\'' || (backslashes && text[at] == '\\')) ++at; // doubled
+        if (text[at] == '\'') ++at; // doubled
         expression.literal += text[at];
     }
     return expression;
@@ -123,10 +124,8 @@ Expression parse_expression(std::string_view text) {
         text = text.substr(1, end - 2);
     }
     if (text.empty()) return {};
-    if (text.front() == '\'') return parse_quoted(text, 0, false);
-    // pg_get_expr() writes E'' where there is a backslash, and doubles those; B'' for bit strings.
-    if (text.substr(0, 2) == "E'") return parse_quoted(text, 1, true);
-    if (text.substr(0, 2) == "B'") return parse_quoted(text, 1, false);
+    if (text.front() == '\'') return parse_quoted(text, 0);
+    if (text.substr(0, 2) == "B'") return parse_quoted(text, 1); // a bit string
 
     const std::size_t sign = text.front() == '-' ? 1 : 0;
     const std::size_t number_end = std::min(text.find_first_not_of("0123456789.", sign), text.size());

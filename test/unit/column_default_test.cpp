@@ -37,13 +37,14 @@ TEST(ColumnDefault, TakesLiterals) {
     EXPECT_EQ(of(1043, "'new'::character varying"), "\"new\"");
     EXPECT_EQ(of(1043, "'x'::character varying(20)"), "\"x\"");
     EXPECT_EQ(of(25, "'it''s \"so\"'::text"), R"("it's \"so\"")");
-    EXPECT_EQ(of(25, "E'a\\\\b'::text"), R"("a\\b")");
+    EXPECT_EQ(of(25, "'a\\b''c'::text"), R"("a\\b'c")");
     EXPECT_EQ(of(25, "''::text"), "\"\"");
     EXPECT_EQ(of(3802, "'{\"a\": [1]}'::jsonb"), R"("{\"a\": [1]}")");
     EXPECT_EQ(of(1082, "'2024-05-01'::date"), "19844");
     EXPECT_EQ(of(1114, "'2024-05-01 10:00:00'::timestamp without time zone"), "1714557600000000");
     EXPECT_EQ(of(1184, "'2024-05-01 10:00:00+00'::timestamp with time zone"), "\"2024-05-01T10:00:00.000000Z\"");
-    EXPECT_EQ(of(1186, "'1 day'::interval"), "86400000000");
+    EXPECT_EQ(of(1186, "'1 day 02:00:00'::interval"), "93600000000");
+    EXPECT_EQ(of(701, "'-15000000000'::numeric"), "-1.5E10");
     EXPECT_EQ(of(2950, "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid"), "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\"");
     EXPECT_EQ(of(1560, "B'1'::\"bit\"", 1), "true");
 }
