@@ -29,7 +29,7 @@ include $(PGXS)
 
 -include $(SOURCES:.cpp=.d)
 
-SHIPPER_MAKE = $(MAKE) -f shipper/Makefile
+SHIPPER_MAKE = +$(MAKE) -f shipper/Makefile
 
 .PHONY: world shipper format lint lint-boundary help
 
