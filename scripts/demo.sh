@@ -61,7 +61,7 @@ build() {
 # Two demos at once in one checkout build it one after the other.
 exec 9<"$root"
 flock 9
-echo "demo.sh: building; the first time takes a minute or two" >&2
+[[ -x build/waybill-shipper ]] || echo "demo.sh: building; the first time takes a minute or two" >&2
 if ! build; then
     tail -n 40 "$log" >&2
     echo "demo.sh: could not build; the lines above say why" >&2

@@ -24,7 +24,7 @@ from screen import Screen
 from shop import Shop
 
 PREFIX = "shop"
-TRANSACTIONS_PER_SECOND = 400
+TRANSACTIONS_PER_SECOND = 300
 
 CONFIGURATION = """\
 [database]
@@ -45,6 +45,7 @@ class Demo:
         self._options = options
         self._stack = stack
         self._screen = Screen()
+        self._shipper: Shipper | None = None
         self._begin = time.monotonic()
         self._times: list[tuple[str, float]] = [("build", options.built_in)]
         self._counted: tuple[float, int] = (time.monotonic(), 0)
@@ -69,14 +70,19 @@ class Demo:
         self._screen.heading("waybill: every committed row change of a PostgreSQL database, in Kafka, in commit order")
         self._screen.line()
         self._screen.line("starting a private PostgreSQL and a broker ...")
+        mock_topics = [f"--topic={PREFIX}.{table}" for table in shop.TABLES] + ["--partitions=3"]
         self._server = enter(Server(enter(Installation())))
-        self._broker = enter(kafka.Broker() if self._options.kafka else MockBroker())
+        self._broker = enter(kafka.Broker() if self._options.kafka else MockBroker(*mock_topics))
         self._shop = enter(Shop(self._server))
         self._shop.create()
         self._shipper = enter(Shipper(CONFIGURATION.format(
             port=self._server.port, database=shop.DATABASE, role=shop.ROLE, password=shop.PASSWORD, prefix=PREFIX,
             bootstrap=self._broker.bootstrap)))
         self._connection = enter(self._shop.connect())
+
+    def shipper_log(self) -> str:
+        """Empty when it did not come that far."""
+        return self._shipper.stderr() if self._shipper is not None else ""
 
     def _introduce(self) -> None:
         line, bold = self._screen.line, lambda text: self._screen.style("bold", text)
@@ -108,14 +114,14 @@ class Demo:
     def _watch(self, feed: Feed) -> None:
         seconds, screen = self._options.seconds, self._screen
         self._shop.open(seconds, TRANSACTIONS_PER_SECOND)
-        feed.measuring = True
+        feed.start_measuring()
         screen.heading(f"{seconds} s of a working shop, and some of what a consumer of the topics reads meanwhile:")
         screen.line(screen.style("dim", screen.fit(
-            f"{'csn/index':>10}  {'late':>7}  {'topic[partition]':<28} {'key':<34} op change")))
+            f"{'csn/index':>10}  {'late':>7}  {'topic[partition]':<30}  {'key':<32}  op  change")))
         begin = time.monotonic()
         self._counted = begin, self._written()
         next_line, next_status = begin + 0.5, begin + 1
-        archived = explained = False
+        archived = dissected = explained = False
         while self._shop.is_open:
             feed.poll(0.02)
             now = time.monotonic()
@@ -127,6 +133,8 @@ class Demo:
             if now >= next_status:
                 next_status = now + (1 if screen.live else 5)
                 screen.status(self._status(now - begin, feed))
+            if not dissected and now >= begin + seconds * 0.3:
+                dissected = self._dissect(feed)
             if not archived and now >= begin + seconds * 0.5:
                 archived = True
                 self._shop.archive_movements()
@@ -140,9 +148,23 @@ class Demo:
         record, screen = event.record, self._screen
         topic = f"{record.topic}[{record.partition}]"
         key = "no key" if record.key is None else record.key.decode()
-        text = screen.fit(f"{event.position:>10}  {event.latency_ms:4.1f} ms  {topic:<28} {key:<34} {event.op}  "
+        text = screen.fit(f"{event.position:>10}  {event.latency_ms:4.1f} ms  {topic:<30}  {key:<32}  {event.op:<2}  "
                           f"{event.summary()}")
         screen.line(screen.style(event.op, text))
+
+    def _dissect(self, feed: Feed) -> bool:
+        """One record as it is on the wire."""
+        event = feed.pick(("public.orders", "u"))
+        if event is None:
+            return False
+        line, record = self._screen.line, event.record
+        line()
+        line(f"   one record in full: topic {record.topic}, partition {record.partition}, offset {record.offset}")
+        for name, text in (("key", record.key.decode()), ("value", record.value.decode()),
+                           *((f"header {name}", value.decode()) for name, value in record.headers)):
+            line(self._screen.style("dim", f"   {name:<23} {text}"))
+        line()
+        return True
 
     def _status(self, elapsed_s: float, feed: Feed) -> str:
         now, written = time.monotonic(), self._written()
@@ -161,7 +183,7 @@ class Demo:
             SELECT csn, index, "table", op, key, coalesce(after, before), context FROM waybill.changes
             WHERE csn = (SELECT max(csn) FROM waybill.change_log WHERE changes >= 4) ORDER BY index LIMIT 6""")
         line()
-        line("   the same from inside the database, one transaction in the log:  SELECT * FROM waybill.changes;")
+        line("   and from inside the database, one transaction in the log:  SELECT * FROM waybill.changes;")
         for csn, index, table, op, key, row, context in rows:
             line(dim(f"   csn {csn} index {index}  {table} {op} key {json.dumps(key)} row {json.dumps(row)}"))
         if rows:
@@ -170,7 +192,7 @@ class Demo:
 
     def _check_shipper(self) -> None:
         if not self._shipper.running:
-            raise RuntimeError(f"the shipper ended with exit code {self._shipper.returncode}:\n{self._shipper.stderr()}")
+            raise RuntimeError(f"the shipper ended with exit code {self._shipper.returncode}")
 
     # ---- after
 
@@ -193,7 +215,7 @@ class Demo:
         self._step("compare")
         self._summarise(feed, ledger, tables, broken)
         if code != 0:
-            self._screen.line(f"the shipper did not end well, exit code {code}:\n{self._shipper.stderr()}")
+            self._screen.line(f"the shipper did not end well, exit code {code}:\n{self.shipper_log()}")
         return broken is None and code == 0
 
     def _summarise(self, feed: Feed, ledger: dict, tables: list, broken: checker.Broken | None) -> None:
@@ -213,14 +235,14 @@ class Demo:
         line(f"  time        {', '.join(f'{name} {seconds:.1f} s' for name, seconds in self._times)}: {total:.1f} s in all")
         if broken is not None:
             line(str(broken))
-            line(f"the shipper's log:\n{self._shipper.stderr()}")
+            line(f"the shipper's log:\n{self.shipper_log()}")
         self._screen.heading("What happened")
         for text in (
                 "Triggers wrote each change into waybill's log inside the transaction that made it, so what was rolled",
                 "back, whole or to a savepoint, left nothing. The shipper read the log in commit order, sent it to the",
-                "broker, and let the log forget only what the broker had acknowledged: the log is empty again. The",
-                "consumer folded the topics by key; the result was compared with the tables, column by column.",
-                "Server, broker and files are removed now."):
+                "broker, and let the log forget only what the broker had acknowledged. The consumer folded the topics",
+                "by key; the result was compared with the tables, column by column. Server, broker and files of this",
+                "run are removed now."):
             line("  " + text)
         self._screen.heading("Try next")
         if not self._options.kafka:
@@ -256,8 +278,9 @@ def main() -> int:
     options = parser.parse_args()
     processes.exit_on_signals()
     stack = contextlib.ExitStack()
+    demo = Demo(options, stack)
     try:
-        return 0 if Demo(options, stack).run() else 1
+        return 0 if demo.run() else 1
     except KeyboardInterrupt:
         print("\ndemo.sh: interrupted; everything it started is being removed", file=sys.stderr)
         return 130
@@ -265,7 +288,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (RuntimeError, AssertionError, OSError, psycopg2.Error, KafkaException) as reason:
-        print(f"\ndemo.sh: {reason}", file=sys.stderr)
+        print(f"\n{demo.shipper_log()}\ndemo.sh: {reason}", file=sys.stderr)
         return 1
     finally:
         # A second Ctrl-C must not leave half of it behind.

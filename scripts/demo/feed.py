@@ -35,7 +35,8 @@ class Event:
                              for name, value in after.items() if before.get(name) != value)
         if self.op == "t":
             return "the table was emptied"
-        return ", ".join(f"{name} {self._short(name, value)}" for name, value in (after or before).items())
+        return ", ".join(f"{name} {self._short(name, value)}" for name, value in (after or before).items()
+                         if name not in self.table.key)
 
     def _short(self, name: str, value) -> str:
         # Debezium writes a numeric as the base64 of its digits; people read numbers.
@@ -54,7 +55,7 @@ class Feed:
         self._shown: collections.Counter = collections.Counter()
         self._candidates: dict[tuple, Event] = {}
         self.latencies_ms: list[float] = []
-        self.measuring = False  # latencies count from when this is set: the catalogue was written before we looked
+        self._measuring = False
 
     @property
     def report(self) -> Report:
@@ -79,15 +80,22 @@ class Feed:
             return
         body = json.loads(record.value)
         latency_ms = now * 1000 - body["source"]["ts_us"] / 1000
-        if self.measuring:
-            self.latencies_ms.append(latency_ms)
-        self._candidates[record.topic, body["op"]] = Event(record, body, latency_ms, self._table_of[record.topic])
+        if not self._measuring:
+            return
+        self.latencies_ms.append(latency_ms)
+        table = self._table_of[record.topic]
+        self._candidates[table.name, body["op"]] = Event(record, body, latency_ms, table)
 
-    def pick(self) -> Event | None:
-        """A recent change of the kind that was shown least so far; each is returned once."""
-        if not self._candidates:
+    def start_measuring(self) -> None:
+        """Until now came what was written before anybody looked."""
+        self._measuring = True
+
+    def pick(self, kind: tuple[str, str] | None = None) -> Event | None:
+        """A recent change of the kind (table, op), or of the one that was shown least; each is returned once."""
+        if kind is None:
+            kind = min(self._candidates, key=lambda kind: self._shown[kind], default=None)
+        if kind not in self._candidates:
             return None
-        kind = min(self._candidates, key=lambda kind: self._shown[kind])
         self._shown[kind] += 1
         return self._candidates.pop(kind)
 
