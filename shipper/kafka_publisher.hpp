@@ -58,6 +58,7 @@ private:
     void start();
     void refresh_topics();
     void make_topic(const std::string &topic);
+    [[nodiscard]] bool is_mock_cluster() const;
     void auto_create_topic(const std::string &topic, TimePoint deadline);
     void *topic_handle(std::string_view topic);
     void serve(std::chrono::milliseconds wait);

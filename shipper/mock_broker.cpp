@@ -29,6 +29,8 @@ void serve(int brokers, int partitions, const std::vector<std::string> &topics) 
     waybill::SignalWaiter waiter;
     std::array<char, 512> reason{};
     rd_kafka_conf_t *const conf = rd_kafka_conf_new();
+    // It has no broker to talk to, only the cluster to own: what it says about that is of no interest.
+    rd_kafka_conf_set(conf, "log_level", "3", reason.data(), reason.size());
     const std::unique_ptr<rd_kafka_t, Deleter<rd_kafka_destroy>> owner(
         rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason.data(), reason.size()));
     if (!owner) {

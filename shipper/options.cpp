@@ -305,7 +305,7 @@ void read_file(Options &options, const std::string &file) {
         read_table(options, table, "", origin);
     } catch (const toml::parse_error &error) {
         const auto line = error.source().begin.line;
-        throw ConfigError(file + (line > 0 ? ", line " + std::to_string(line) : "") + ": " +
+        throw ConfigError("could not read " + file + (line > 0 ? ", line " + std::to_string(line) : "") + ": " +
                           std::string(error.description()));
     }
 }

@@ -73,12 +73,13 @@ public:
     }
 
     void run() {
-        while (!done()) {
+        for (;;) {
             take_delivered();
             take_answer();
             ask(); // before shipping: the server works meanwhile
             const bool more = ship();
             ask();
+            if (done()) return;
             wait(more);
         }
     }
