@@ -32,7 +32,7 @@ conninfo = "host=127.0.0.1 port={port} dbname={database} user={role} password={p
 [stream]
 prefix = "{prefix}"          # topics: {prefix}.public.orders, …
 [topics]
-partitions = 3
+partitions = 4
 [kafka]
 "bootstrap.servers" = "{bootstrap}"
 """
@@ -70,9 +70,8 @@ class Demo:
         self._screen.heading("waybill: every committed row change of a PostgreSQL database, in Kafka, in commit order")
         self._screen.line()
         self._screen.line("starting a private PostgreSQL and a broker ...")
-        mock_topics = [f"--topic={PREFIX}.{table}" for table in shop.TABLES] + ["--partitions=3"]
         self._server = enter(Server(enter(Installation())))
-        self._broker = enter(kafka.Broker() if self._options.kafka else MockBroker(*mock_topics))
+        self._broker = enter(kafka.Broker() if self._options.kafka else MockBroker())
         self._shop = enter(Shop(self._server))
         self._shop.create()
         self._shipper = enter(Shipper(CONFIGURATION.format(

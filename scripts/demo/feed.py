@@ -40,7 +40,7 @@ class Event:
 
     def _short(self, name: str, value) -> str:
         # Debezium writes a numeric as the base64 of its digits; people read numbers.
-        if self.table.columns[name].name == "numeric":
+        if value is not None and self.table.columns[name].name == "numeric":
             value = str(decoding.from_json(self.table.columns[name], value))
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return text if len(text) <= 32 else text[:31] + "…"
