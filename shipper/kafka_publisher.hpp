@@ -21,11 +21,11 @@ namespace waybill {
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
 struct KafkaOptions {
-    Properties properties; // librdkafka's, as the user gave them
+    Properties properties = {}; // librdkafka's, as the user gave them
     bool create_topics = true;
     int partitions = -1;  // of topics to be created; -1: the broker's default
     int replication = -1; // likewise
-    Properties topic_config;
+    Properties topic_config = {};
     std::chrono::milliseconds connect_timeout{10'000};
 };
 

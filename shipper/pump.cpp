@@ -218,7 +218,7 @@ void Pump::Flow::take(const ChangeLog::ShapeDefinition &answer) {
 void Pump::Flow::ask() {
     if (change_log_.asked()) return;
     const TimePoint now = waiter_.now();
-    const bool finishing = stopping() || (options_.once && tracker_.window() == 0);
+    const bool finishing = stopping() || (options_.once && shipped_ == upto_ && tracker_.window() == 0);
     if (missing_shape_ && !stopping()) {
         change_log_.ask_shape(*missing_shape_);
     } else if (owes_acknowledgement() && (finishing || now >= acknowledge_at_)) {

@@ -1,0 +1,234 @@
+#include "options.hpp"
+
+#include "errors.hpp"
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace waybill {
+namespace {
+
+using Environment = std::map<std::string, std::string>;
+
+class OptionsTest : public testing::Test {
+protected:
+    OptionsTest() {
+        std::string name = testing::TempDir() + "waybill_options_XXXXXX";
+        const int fd = mkstemp(name.data());
+        EXPECT_GE(fd, 0);
+        close(fd);
+        file_ = name;
+    }
+    ~OptionsTest() override { std::remove(file_.c_str()); }
+
+    OptionsTest(const OptionsTest &) = delete;
+    OptionsTest &operator=(const OptionsTest &) = delete;
+
+    // Options of a file with `toml`, complete with what is required.
+    Options read(const std::string &toml, std::vector<std::string> flags = {}, const Environment &environment = {}) {
+        std::ofstream(file_) << toml;
+        flags.insert(flags.end(), {"--config", file_});
+        if (toml.find("prefix") == std::string::npos) flags.insert(flags.end(), {"--prefix", "shop"});
+        if (toml.find("bootstrap") == std::string::npos) flags.insert(flags.end(), {"--bootstrap-servers", "broker:1"});
+        return read_options(flags, environment);
+    }
+
+    std::string error(const std::string &toml, const std::vector<std::string> &flags = {},
+                      const Environment &environment = {}) {
+        try {
+            read(toml, flags, environment);
+        } catch (const ConfigError &error) {
+            EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << "an error is one line";
+            return error.what();
+        }
+        return "no error";
+    }
+
+    std::string file_;
+};
+
+std::string property(const Options &options, const std::string &name) {
+    for (const auto &[key, value] : options.kafka.properties)
+        if (key == name) return value;
+    return "";
+}
+
+bool contains(const std::string &text, const std::string &part) {
+    return text.find(part) != std::string::npos;
+}
+
+TEST_F(OptionsTest, ReadsEverySectionOfTheFile) {
+    const Options options = read(R"(
+        [database]
+        conninfo = "host=db dbname=shop"
+        [stream]
+        name = "audit"
+        prefix = "acme"
+        schemas = true
+        [topics]
+        create = false
+        partitions = 6
+        replication = 3
+        config = { "cleanup.policy" = "compact", "retention.ms" = 1000 }
+        [kafka]
+        "bootstrap.servers" = "one:1,two:2"
+        "linger.ms" = 3
+        "socket.keepalive.enable" = true
+        [limits]
+        fetch_bytes = 65536
+        [log]
+        level = "debug"
+        format = "json"
+    )");
+    EXPECT_EQ(options.conninfo, "host=db dbname=shop");
+    EXPECT_EQ(options.stream, "audit");
+    EXPECT_EQ(options.prefix, "acme");
+    EXPECT_TRUE(options.schemas);
+    EXPECT_FALSE(options.kafka.create_topics);
+    EXPECT_EQ(options.kafka.partitions, 6);
+    EXPECT_EQ(options.kafka.replication, 3);
+    EXPECT_EQ(options.kafka.topic_config, (Properties{{"cleanup.policy", "compact"}, {"retention.ms", "1000"}}));
+    EXPECT_EQ(property(options, "bootstrap.servers"), "one:1,two:2");
+    EXPECT_EQ(property(options, "linger.ms"), "3");
+    EXPECT_EQ(property(options, "socket.keepalive.enable"), "true");
+    EXPECT_EQ(options.pump.fetch_bytes, 65536);
+    EXPECT_EQ(options.log_level, LogLevel::debug);
+    EXPECT_EQ(options.log_format, LogFormat::json);
+}
+
+TEST_F(OptionsTest, TakesTheFlagBeforeTheEnvironmentBeforeTheFileBeforeTheDefault) {
+    const std::string toml = "[stream]\nprefix = \"p\"\nname = \"file\"\n";
+    const Environment environment{{"WAYBILL_STREAM_NAME", "environment"}};
+    EXPECT_EQ(read("").stream, "default");
+    EXPECT_EQ(read(toml).stream, "file");
+    EXPECT_EQ(read(toml, {}, environment).stream, "environment");
+    EXPECT_EQ(read(toml, {"--stream", "flag"}, environment).stream, "flag");
+}
+
+TEST_F(OptionsTest, TakesPropertiesOfKafkaFromTheEnvironmentAndFromFlags) {
+    const std::string toml = "[kafka]\n\"bootstrap.servers\" = \"file:1\"\n\"linger.ms\" = 1\n";
+    const Options options = read(toml, {"--kafka", "linger.ms=3"},
+                                 {{"WAYBILL_KAFKA_BOOTSTRAP_SERVERS", "env:1"}, {"WAYBILL_KAFKA_LINGER_MS", "2"}});
+    EXPECT_EQ(property(options, "bootstrap.servers"), "env:1");
+    EXPECT_EQ(property(options, "linger.ms"), "3");
+}
+
+TEST_F(OptionsTest, ReadsAnUnquotedPropertyWithDots) {
+    EXPECT_EQ(property(read("[kafka]\nbootstrap.servers = \"one:1\"\n"), "bootstrap.servers"), "one:1");
+}
+
+TEST_F(OptionsTest, NamesTheFileAndTheNearestKeyOfAnUnknownOne) {
+    const std::string message = error("[stream]\nprefx = \"p\"\n");
+    EXPECT_TRUE(contains(message, file_)) << message;
+    EXPECT_TRUE(contains(message, "stream.prefx")) << message;
+    EXPECT_TRUE(contains(message, "stream.prefix?")) << message;
+}
+
+TEST_F(OptionsTest, NamesTheNearestSectionOfAnUnknownOne) {
+    EXPECT_TRUE(contains(error("[topic]\n"), "[topics]"));
+}
+
+TEST_F(OptionsTest, RefusesAnUnknownVariableAndPropertyToo) {
+    EXPECT_TRUE(contains(error("", {}, {{"WAYBILL_STREAM_NAM", "x"}}), "stream.name?"));
+    const std::string message = error("[kafka]\n\"bootstrap.servers\" = \"b:1\"\n\"linger.m\" = 1\n");
+    EXPECT_TRUE(contains(message, "linger.m is not a property")) << message;
+    EXPECT_TRUE(contains(message, "\"linger.ms\"")) << message;
+}
+
+TEST_F(OptionsTest, LeavesVariablesOfOthersAlone) {
+    EXPECT_EQ(read("", {}, {{"WAYBILL_TEST_DIRECTORY", "x"}, {"PGHOST", "y"}}).stream, "default");
+}
+
+TEST_F(OptionsTest, RefusesAValueOfTheWrongTypeOrRange) {
+    EXPECT_TRUE(contains(error("[topics]\npartitions = \"many\"\n"), "must be a number"));
+    EXPECT_TRUE(contains(error("[topics]\npartitions = 0\n"), "out of range"));
+    EXPECT_TRUE(contains(error("[topics]\ncreate = 1\n"), "must be true or false"));
+    EXPECT_TRUE(contains(error("", {}, {{"WAYBILL_TOPICS_PARTITIONS", "6x"}}), "must be a number"));
+    EXPECT_TRUE(contains(error("[stream]\nprefix = \"a b\"\n"), "topic's name"));
+    EXPECT_TRUE(contains(error("[database]\nconninfo = \"nonsense secret\"\n"), "connection string"));
+    EXPECT_FALSE(contains(error("[database]\nconninfo = \"nonsense secret\"\n"), "secret"));
+}
+
+TEST_F(OptionsTest, TellsWhatIsSupportedWhenSomethingIsNot) {
+    EXPECT_TRUE(contains(error("[stream]\nformat = \"avro\"\n"), "\"debezium\""));
+    EXPECT_TRUE(contains(error("[stream]\ndelivery = \"exactly_once\"\n"), "\"at_least_once\""));
+}
+
+TEST_F(OptionsTest, TellsTheLineOfAFileThatIsNoToml) {
+    EXPECT_TRUE(contains(error("[stream]\nname = \n"), "line 2"));
+}
+
+TEST_F(OptionsTest, RefusesPropertiesThatWouldBreakThePromises) {
+    for (const char *const pair :
+         {"acks=1", "request.required.acks=0", "enable.idempotence=false", "message.timeout.ms=1000",
+          "delivery.timeout.ms=1000", "enable.gapless.guarantee=false", "partitioner=random",
+          "delivery.report.only.error=true", "transactional.id=x", "queuing.strategy=lifo"})
+        EXPECT_TRUE(contains(error("", {"--kafka", pair}), "is not possible")) << pair;
+    EXPECT_EQ(error("", {"--kafka", "acks=-1", "--kafka", "partitioner=consistent"}), "no error");
+}
+
+TEST_F(OptionsTest, WantsAPrefixAndBrokersButNotForStatus) {
+    EXPECT_THROW(read_options({"--bootstrap-servers", "b:1"}, {}), ConfigError);
+    EXPECT_THROW(read_options({"--prefix", "p"}, {}), ConfigError);
+    EXPECT_EQ(read_options({"status"}, {}).command, Command::status);
+}
+
+TEST_F(OptionsTest, TakesFlagsBeforeAndBehindTheCommand) {
+    const std::vector<std::string> required{"--prefix", "p", "--bootstrap-servers", "b:1"};
+    std::vector<std::string> before{"check"};
+    before.insert(before.end(), required.begin(), required.end());
+    std::vector<std::string> behind = required;
+    behind.emplace_back("check");
+    EXPECT_EQ(read_options(before, {}).command, Command::check);
+    EXPECT_EQ(read_options(behind, {}).command, Command::check);
+    EXPECT_EQ(read_options(required, {}).command, Command::run);
+}
+
+TEST_F(OptionsTest, TakesABareFlagAsTrue) {
+    EXPECT_TRUE(read("", {"--schemas"}).schemas);
+    EXPECT_FALSE(read("[stream]\nprefix = \"p\"\nschemas = true\n", {"--schemas", "false"}).schemas);
+}
+
+TEST_F(OptionsTest, HidesSecretsWhenItDescribesItself) {
+    const Options options =
+        read("[database]\nconninfo = \"host=db password=hunter2 sslpassword=hunter2\"\n",
+             {"--kafka", "sasl.password=hunter2", "--kafka", "ssl.key.password=hunter2", "--kafka", "linger.ms=7"});
+    bool shows_the_rest = false;
+    for (const std::string &line : describe(options)) {
+        EXPECT_FALSE(contains(line, "hunter2")) << line;
+        shows_the_rest |= line == "kafka.linger.ms=7";
+    }
+    EXPECT_TRUE(shows_the_rest);
+    EXPECT_EQ(masked("ssl.key.pem", "x"), "****");
+    EXPECT_EQ(masked("ssl.certificate.pem", "x"), "****");
+    EXPECT_EQ(masked("sasl.username", "x"), "x");
+    EXPECT_FALSE(contains(mask_conninfo("postgresql://me:hunter2@db/shop"), "hunter2"));
+}
+
+TEST_F(OptionsTest, PrintsHelpAndVersion) {
+    EXPECT_THROW(read_options({"--help"}, {}), HelpWanted);
+    try {
+        static_cast<void>(read_options({"--version"}, {}));
+        FAIL() << "--version did nothing";
+    } catch (const HelpWanted &wanted) {
+        EXPECT_EQ(wanted.text, "waybill-shipper " WAYBILL_VERSION "\n");
+    }
+}
+
+TEST(Version, ComparesNumbersNotTexts) {
+    EXPECT_TRUE(is_older("1.9", "1.10"));
+    EXPECT_TRUE(is_older("1.0", "1.0.1"));
+    EXPECT_FALSE(is_older("1.0", "1.0"));
+    EXPECT_FALSE(is_older("2.0", "1.10"));
+}
+
+} // namespace
+} // namespace waybill

@@ -1,0 +1,507 @@
+// The pump against a change log and a Kafka that lose, delay, reorder and fail, in a time that only waits move.
+#include "pump.hpp"
+
+#include "../extension/change_record.hpp"
+#include "errors.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace waybill {
+namespace {
+
+using std::chrono::milliseconds;
+
+class FakeWaiter final : public Waiter {
+public:
+    [[nodiscard]] TimePoint now() const override { return now_; }
+    [[nodiscard]] std::int64_t wall_clock_us() const override { return 0; }
+    void wait(std::span<pollfd> fds, TimePoint until) override {
+        for (pollfd &fd : fds) fd.revents = 0;
+        now_ = std::clamp(until, now_, now_ + milliseconds(1));
+        if (++waits > max_waits) throw std::logic_error("the pump does not come to an end");
+    }
+    [[nodiscard]] bool stop_requested() const override { return waits >= stop_after; }
+
+    int waits = 0;
+    int max_waits = 1'000'000;
+    int stop_after = std::numeric_limits<int>::max();
+
+private:
+    TimePoint now_{std::chrono::hours(1)};
+};
+
+// What the broker holds: positions in the order of arrival, as numbers of changes.
+struct Broker {
+    std::vector<std::int64_t> changes;
+
+    [[nodiscard]] bool holds_all_up_to(std::int64_t last) const {
+        std::vector<bool> seen(static_cast<std::size_t>(last) + 1);
+        for (const std::int64_t change : changes)
+            if (change <= last) seen[static_cast<std::size_t>(change)] = true;
+        return std::find(seen.begin(), seen.end(), false) == seen.end();
+    }
+};
+
+// Transactions of some inserts each; the inserted numbers count all changes from 0.
+class FakeLog final : public ChangeLog {
+public:
+    explicit FakeLog(const Broker &broker) : broker_(broker) {}
+
+    // Appends a transaction; the csn may leave numbers out, as transactions that failed do.
+    void commit(int changes, Csn csns_lost = 0) {
+        last_csn_ += 1 + csns_lost;
+        std::string stream;
+        std::vector<std::size_t> starts;
+        for (int i = 0; i < changes; ++i) {
+            starts.push_back(stream.size());
+            const std::int64_t number = next_change_++;
+            std::string body = "I";
+            body += varint(0) + varint(1) + varint(record::value_header(8, record::Encoding::binary));
+            for (int shift = 56; shift >= 0; shift -= 8) body += static_cast<char>(number >> shift);
+            stream += varint(body.size()) + body;
+        }
+        const auto pieces = static_cast<std::int32_t>((stream.size() + chunk_bytes - 1) / chunk_bytes);
+        for (std::int32_t i = 0; i < pieces; ++i) {
+            const std::size_t begin = static_cast<std::size_t>(i) * chunk_bytes;
+            payloads_.push_back(stream.substr(begin, chunk_bytes));
+            const auto in_piece = std::count_if(starts.begin(), starts.end(), [&](std::size_t start) {
+                return start >= begin && start < begin + chunk_bytes;
+            });
+            chunks_.push_back({.csn = last_csn_,
+                               .chunk = i,
+                               .chunks = pieces,
+                               .changes = static_cast<std::int32_t>(in_piece),
+                               .timeline = 1,
+                               .xid = 7,
+                               .committed_at_us = 0,
+                               .payload = payloads_.back()});
+        }
+        last_change_of_.emplace_back(last_csn_, next_change_ - 1);
+    }
+    void lose_csns(Csn count) { last_csn_ += count; }
+
+    Stream open() override {
+        ++opened;
+        if (open_error) throw *open_error;
+        return {.id = 1, .name = "default", .tables = tables, .source = {.id = "source", .database = "shop"}};
+    }
+    [[nodiscard]] bool try_lock() override { return ++lock_attempts > locked_for; }
+    [[nodiscard]] Csn acknowledged() override { return acknowledged_csn; }
+    void ask_safe_csn(Csn after, int wait_ms) override {
+        longest_wait_ms = std::max(longest_wait_ms, wait_ms);
+        ask(SafeCsn{std::max(after, last_csn_)});
+    }
+    void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) override {
+        Batch batch;
+        for (const Chunk &chunk : chunks_) {
+            if (std::pair(chunk.csn, chunk.chunk) <= std::pair(after_csn, after_chunk) || chunk.csn > upto) continue;
+            batch.chunks.push_back(chunk);
+            batch.bytes += chunk.payload.size();
+            if (batch.bytes >= static_cast<std::size_t>(max_bytes)) break;
+        }
+        ++fetches;
+        ask(std::move(batch));
+    }
+    void ask_acknowledge(Csn csn) override {
+        EXPECT_LE(csn, last_csn_);
+        EXPECT_GE(csn, acknowledged_csn) << "an acknowledgement went backwards";
+        std::int64_t last_change = -1;
+        for (const auto &[of, last] : last_change_of_)
+            if (of <= csn) last_change = last;
+        EXPECT_TRUE(tables || broker_.holds_all_up_to(last_change)) << "acknowledged csn " << csn << " past a gap";
+        acknowledged_csn = csn;
+        ++acknowledgements;
+        ask(Acknowledged{});
+    }
+    void ask_maintain(bool idle) override {
+        idle_maintains += idle ? 1 : 0;
+        ++maintains;
+        ask(Maintained{0});
+    }
+    void ask_shape(std::int32_t id) override {
+        ++shapes_asked;
+        EXPECT_EQ(id, 1);
+        ask(ShapeDefinition{R"({"relation":1,"schema":"public","table":"t","key":["id"],"columns":[{"name":"id",
+            "type_name":"bigint","type":20,"typmod":-1,"element":0,"kind":"b","not_null":true}]})"});
+    }
+    [[nodiscard]] bool asked() const override { return answer_.has_value(); }
+    [[nodiscard]] std::optional<Answer> take_answer() override {
+        if (!answer_) return std::nullopt;
+        if (fails_in > 0 && --fails_in == 0) throw PgError("57P01", true, "the fake server went away");
+        if (delay_ > 0) {
+            --delay_;
+            return std::nullopt;
+        }
+        return std::exchange(answer_, std::nullopt);
+    }
+    [[nodiscard]] pollfd readable() const override { return {.fd = -1, .events = 0, .revents = 0}; }
+    void close() noexcept override { answer_.reset(); }
+
+    [[nodiscard]] std::int64_t changes() const { return next_change_; }
+    [[nodiscard]] Csn last_csn() const { return last_csn_; }
+
+    std::size_t chunk_bytes = 50; // cuts records, which have 13 bytes, at all places
+    Csn acknowledged_csn = 0;
+    std::optional<PgError> open_error;
+    std::optional<std::vector<std::string>> tables;
+    int fails_in = 0; // answers
+    int slowness = 0; // an answer comes after up to so many looks
+    int locked_for = 0;
+    int opened = 0;
+    int lock_attempts = 0;
+    int fetches = 0;
+    int acknowledgements = 0;
+    int maintains = 0;
+    int idle_maintains = 0;
+    int shapes_asked = 0;
+    int longest_wait_ms = 0;
+
+private:
+    static std::string varint(std::uint64_t value) {
+        std::array<char, record::max_varint_size> bytes{};
+        return {bytes.data(), record::put_varint(bytes.data(), value)};
+    }
+    void ask(Answer answer) {
+        EXPECT_FALSE(asked()) << "asked before the answer was taken";
+        answer_.emplace(std::move(answer));
+        delay_ = slowness > 0 ? static_cast<int>(random_() % static_cast<unsigned>(slowness)) : 0;
+    }
+
+    const Broker &broker_;
+    std::deque<std::string> payloads_;
+    std::vector<Chunk> chunks_;
+    std::vector<std::pair<Csn, std::int64_t>> last_change_of_;
+    Csn last_csn_ = 0;
+    std::int64_t next_change_ = 0;
+    std::optional<Answer> answer_;
+    int delay_ = 0;
+    std::mt19937 random_{2};
+};
+
+// Appends to the broker in order, reports in any order and late, and fails on demand: then the messages behind the
+// failed one are lost, and so are reports of messages that did arrive.
+class FakePublisher final : public Publisher {
+public:
+    explicit FakePublisher(Broker &broker) : broker_(broker) {}
+
+    void open() override {
+        ++opened;
+        if (open_error) throw *open_error;
+    }
+    void publish(const Message &message, Ticket ticket) override {
+        EXPECT_EQ(ticket, next_ticket_++) << "tickets are not in the order of publication";
+        unsent_.emplace_back(ticket, std::stoll(std::string(*message.key)));
+        most_in_flight = std::max(most_in_flight, unsent_.size() + unreported_.size());
+    }
+    [[nodiscard]] std::span<const Ticket> take_delivered() override {
+        taken_.clear();
+        if (dead) return taken_;
+        for (std::size_t n = random_() % 40; n > 0 && !unsent_.empty(); --n) {
+            if (fail_at_change >= 0 && unsent_.front().second == fail_at_change) {
+                fail_at_change = -1;
+                throw KafkaError(7, fail_fatally, "the fake broker failed");
+            }
+            broker_.changes.push_back(unsent_.front().second);
+            unreported_.push_back(unsent_.front().first);
+            unsent_.pop_front();
+        }
+        std::shuffle(unreported_.begin(), unreported_.end(), random_);
+        for (std::size_t n = random_() % 40; n > 0 && !unreported_.empty(); --n) {
+            taken_.push_back(unreported_.back());
+            unreported_.pop_back();
+        }
+        return taken_;
+    }
+    void discard() noexcept override {
+        unsent_.clear();
+        unreported_.clear();
+        next_ticket_ = 0;
+    }
+    [[nodiscard]] pollfd wakeup() const override { return {.fd = -1, .events = 0, .revents = 0}; }
+
+    std::optional<KafkaError> open_error;
+    std::int64_t fail_at_change = -1;
+    bool fail_fatally = false;
+    bool dead = false; // takes messages and never delivers
+    int opened = 0;
+    std::size_t most_in_flight = 0;
+
+private:
+    Broker &broker_;
+    Ticket next_ticket_ = 0;
+    std::deque<std::pair<Ticket, std::int64_t>> unsent_;
+    std::vector<Ticket> unreported_;
+    std::vector<Ticket> taken_;
+    std::mt19937 random_{3};
+};
+
+// One message a change: its key is the change's number.
+class FakeFormat final : public Format {
+public:
+    explicit FakeFormat(int silent_every) : silent_every_(silent_every) {}
+
+    [[nodiscard]] std::string_view topic(const Shape & /*shape*/) override { return "t"; }
+    void encode(const Change &change, std::int64_t /*now_us*/, MessageSink &sink) override {
+        std::int64_t number = 0;
+        for (const char byte : change.after[0].bytes) number = number << 8 | static_cast<unsigned char>(byte);
+        if (silent_every_ > 0 && number % silent_every_ == 0) return;
+        const std::string key = std::to_string(number);
+        sink.message({.topic = "t", .partition = 0, .key = key, .value = "v", .headers = {}});
+    }
+
+private:
+    int silent_every_;
+};
+
+class PumpTest : public testing::Test {
+protected:
+    void run(bool once = true) {
+        options_.once = once;
+        Pump(
+            change_log_, publisher_, [this](const Source &) { return std::make_unique<FakeFormat>(silent_every_); },
+            waiter_, log_, options_)
+            .run();
+    }
+
+    void commit_many(int transactions) {
+        for (int i = 0; i < transactions; ++i) change_log_.commit(1 + i % 7, i % 3);
+    }
+
+    // All is there, and what follows a change is the next one or a replay of earlier ones.
+    void expect_complete_in_order() const {
+        EXPECT_TRUE(broker_.holds_all_up_to(change_log_.changes() - 1));
+        std::int64_t furthest = -1;
+        std::int64_t previous = -1;
+        for (const std::int64_t change : broker_.changes) {
+            EXPECT_LE(change, furthest + 1) << "a change was skipped";
+            EXPECT_TRUE(change == previous + 1 || change <= previous) << "a replay left something out";
+            furthest = std::max(furthest, change);
+            previous = change;
+        }
+    }
+
+    FakeWaiter waiter_;
+    Broker broker_;
+    FakeLog change_log_{broker_};
+    FakePublisher publisher_{broker_};
+    Log log_{LogLevel::off, LogFormat::text};
+    PumpOptions options_;
+    int silent_every_ = 0;
+};
+
+TEST_F(PumpTest, ShipsAllInOrderOnceWhenNothingFails) {
+    commit_many(500);
+    change_log_.slowness = 5;
+    run();
+    expect_complete_in_order();
+    EXPECT_EQ(broker_.changes.size(), static_cast<std::size_t>(change_log_.changes()));
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
+    EXPECT_EQ(change_log_.shapes_asked, 1);
+    EXPECT_GT(change_log_.idle_maintains, 0) << "the log would not end empty";
+}
+
+TEST_F(PumpTest, StartsBehindTheAcknowledgedCsn) {
+    change_log_.commit(3);
+    change_log_.commit(2);
+    change_log_.acknowledged_csn = 1;
+    broker_.changes = {0, 1, 2};
+    run();
+    EXPECT_EQ(broker_.changes, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST_F(PumpTest, AcknowledgesCsnsOfTransactionsThatDidNotCommit) {
+    change_log_.commit(1);
+    change_log_.lose_csns(5);
+    run();
+    EXPECT_EQ(change_log_.acknowledged_csn, 6);
+}
+
+TEST_F(PumpTest, EndsAtOnceWhenTheLogIsEmpty) {
+    run();
+    EXPECT_LT(waiter_.waits, 20);
+}
+
+TEST_F(PumpTest, CountsChangesThatYieldNoMessage) {
+    silent_every_ = 1;
+    change_log_.commit(5);
+    options_.once = true;
+    change_log_.tables.emplace(); // the fake log does not look for them in the broker
+    run();
+    EXPECT_EQ(change_log_.acknowledged_csn, 1);
+}
+
+TEST_F(PumpTest, SkipsTablesThatTheStreamDoesNotHaveAndAcknowledgesThem) {
+    change_log_.tables = {"public.other"};
+    change_log_.commit(5);
+    run();
+    EXPECT_TRUE(broker_.changes.empty());
+    EXPECT_EQ(change_log_.acknowledged_csn, 1);
+}
+
+TEST_F(PumpTest, KeepsWhatIsInFlightBelowTheLimit) {
+    options_.in_flight_messages = 50;
+    commit_many(500);
+    run();
+    expect_complete_in_order();
+    EXPECT_LE(publisher_.most_in_flight, 50U);
+    EXPECT_GT(publisher_.most_in_flight, 40U) << "the limit is there to be used";
+}
+
+TEST_F(PumpTest, StreamsATransactionThatIsLargerThanAllLimits) {
+    options_.in_flight_messages = 100;
+    options_.fetch_bytes = 1000;
+    change_log_.commit(20'000);
+    run();
+    expect_complete_in_order();
+    EXPECT_GT(change_log_.fetches, 200);
+    EXPECT_LE(publisher_.most_in_flight, 100U);
+    EXPECT_EQ(change_log_.acknowledged_csn, 1);
+}
+
+TEST_F(PumpTest, ReplaysInOrderFromTheAcknowledgedCsnAfterAFailedDelivery) {
+    commit_many(500);
+    publisher_.fail_at_change = 777;
+    run();
+    EXPECT_EQ(publisher_.opened, 2);
+    EXPECT_EQ(change_log_.opened, 2) << "both sides are connected anew";
+    expect_complete_in_order();
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
+}
+
+TEST_F(PumpTest, ReplaysInOrderAfterALostDatabaseConnectionAtAnyPoint) {
+    for (int fails_in = 1; fails_in < 120; fails_in += 7) {
+        commit_many(50);
+        options_.fetch_bytes = 200;
+        change_log_.fails_in = fails_in;
+        run();
+        expect_complete_in_order();
+        EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
+    }
+}
+
+TEST_F(PumpTest, SurvivesFailuresOfBothSidesWithoutEndingEarly) {
+    std::mt19937 random(4);
+    options_.in_flight_messages = 200;
+    options_.fetch_bytes = 500;
+    for (int round = 0; round < 50; ++round) {
+        commit_many(40);
+        publisher_.fail_at_change = change_log_.changes() - 1 - static_cast<int>(random() % 100);
+        change_log_.fails_in = 1 + static_cast<int>(random() % 60);
+        run();
+    }
+    expect_complete_in_order();
+}
+
+TEST_F(PumpTest, StopsAtAFatalErrorOfKafkaAndAcknowledgesNothingBehindIt) {
+    commit_many(100);
+    publisher_.fail_at_change = 200;
+    publisher_.fail_fatally = true;
+    EXPECT_THROW(run(), KafkaError);
+    EXPECT_EQ(publisher_.opened, 1);
+    EXPECT_LT(change_log_.acknowledged_csn, change_log_.last_csn());
+}
+
+TEST_F(PumpTest, StopsAtOnceWhenTheDatabaseRefusesForGood) {
+    for (const char *const sqlstate : {"28P01", "3D000"}) {
+        change_log_.open_error = PgError(sqlstate, true, "refused");
+        EXPECT_THROW(run(false), PgError);
+    }
+    change_log_.open_error = PgError("42501", false, "no privileges");
+    EXPECT_THROW(run(false), PgError);
+    EXPECT_EQ(change_log_.opened, 3);
+}
+
+TEST_F(PumpTest, RetriesForeverWhenTheDatabaseOrKafkaCannotBeReached) {
+    waiter_.stop_after = 200'000; // milliseconds
+    change_log_.open_error = PgError("", true, "unreachable");
+    run(false);
+    EXPECT_GT(change_log_.opened, 15);
+    EXPECT_LT(change_log_.opened, 40) << "the waits do not grow";
+    change_log_.open_error.reset();
+    publisher_.open_error = KafkaError(-195, false, "unreachable");
+    waiter_.stop_after += 200'000;
+    run(false);
+    EXPECT_GT(publisher_.opened, 15);
+}
+
+TEST_F(PumpTest, GivesUpOnceNothingWorkedForTheTimeGiven) {
+    publisher_.open_error = KafkaError(-195, false, "unreachable");
+    options_.once_timeout = milliseconds(5000);
+    EXPECT_THROW(run(), KafkaError);
+    EXPECT_GT(publisher_.opened, 3);
+    EXPECT_LT(waiter_.waits, 30'000);
+}
+
+TEST_F(PumpTest, GivesUpOnceABrokerTakesMessagesAndNeverAnswers) {
+    publisher_.dead = true;
+    options_.once_timeout = milliseconds(5000);
+    commit_many(10);
+    EXPECT_THROW(run(), KafkaError);
+    EXPECT_EQ(change_log_.acknowledged_csn, 0);
+}
+
+TEST_F(PumpTest, ConnectsAnewWhenNothingIsDeliveredForLong) {
+    publisher_.dead = true;
+    options_.delivery_timeout = milliseconds(2000);
+    waiter_.stop_after = 10'000;
+    commit_many(10);
+    run(false);
+    EXPECT_GE(publisher_.opened, 3);
+    EXPECT_EQ(change_log_.acknowledged_csn, 0);
+}
+
+TEST_F(PumpTest, WaitsAsStandbyUntilTheStreamIsFree) {
+    change_log_.locked_for = 5;
+    waiter_.stop_after = 20'000;
+    commit_many(10);
+    run(false);
+    EXPECT_EQ(change_log_.lock_attempts, 6);
+    EXPECT_EQ(publisher_.opened, 1);
+    expect_complete_in_order();
+}
+
+TEST_F(PumpTest, FinishesWhatIsOnItsWayWhenAskedToEnd) {
+    commit_many(2000);
+    waiter_.stop_after = 20;
+    run(false);
+    EXPECT_GT(change_log_.acknowledged_csn, 0);
+    EXPECT_LT(change_log_.acknowledged_csn, change_log_.last_csn()) << "it should have been asked earlier";
+}
+
+TEST_F(PumpTest, EndsInTimeWhenAskedToWhileTheBrokerIsDead) {
+    publisher_.dead = true;
+    commit_many(10);
+    waiter_.stop_after = 20;
+    options_.shutdown_timeout = milliseconds(1000);
+    run(false);
+    EXPECT_LT(waiter_.waits, 1100);
+    EXPECT_EQ(change_log_.acknowledged_csn, 0);
+}
+
+TEST_F(PumpTest, AcknowledgesAtIntervalsNotPerTransaction) {
+    options_.in_flight_messages = 20; // so that it takes some time
+    commit_many(2000);
+    run();
+    const int elapsed_ms = waiter_.waits; // each wait is at most a millisecond
+    EXPECT_LE(change_log_.acknowledgements, elapsed_ms / 50 + 2);
+    EXPECT_GE(change_log_.acknowledgements, 2);
+}
+
+TEST_F(PumpTest, LetsTheServerWaitWhenThereIsNothingToDoAndTellsItThatItIsIdle) {
+    waiter_.stop_after = 10'000;
+    run(false);
+    EXPECT_EQ(change_log_.longest_wait_ms, 500);
+    EXPECT_GT(change_log_.idle_maintains, 0);
+    EXPECT_LT(change_log_.maintains, 6);
+}
+
+} // namespace
+} // namespace waybill
