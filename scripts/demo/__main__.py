@@ -233,8 +233,10 @@ class Demo:
         total = sum(seconds for _, seconds in self._times)
         line(f"  time        {', '.join(f'{name} {seconds:.1f} s' for name, seconds in self._times)}: {total:.1f} s in all")
         if broken is not None:
+            line()
             line(str(broken))
             line(f"the shipper's log:\n{self.shipper_log()}")
+            return
         self._screen.heading("What happened")
         for text in (
                 "Triggers wrote each change into waybill's log inside the transaction that made it, so what was rolled",
