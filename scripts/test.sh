@@ -61,12 +61,16 @@ export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-
 build() {
     local log=$work/build.log
     local begin=$SECONDS
-    if ! make -j"$(nproc)" WERROR=1 "$1" >"$log" 2>&1 </dev/null; then
+    # Only one run at a time builds in a checkout.
+    exec 9<"$root"
+    flock 9
+    if ! make -j"$(nproc)" WERROR=1 "$1" >"$log" 2>&1 </dev/null 9<&-; then
         tail -n 60 "$log"
         echo "test.sh: make WERROR=1 $1 failed; the lines above say why"
         echo "0 passed, 1 failed"
         exit 1
     fi
+    exec 9<&-
     echo "built $1 in $((SECONDS - begin)) s"
 }
 if wants unit || wants e2e || wants lint; then

@@ -151,7 +151,9 @@ int run(int argc, char **argv) {
                           {"acks", "all"},
                           {"partitioner", "murmur2_random"},
                           {"compression.type", "lz4"},
-                          {"linger.ms", "5"}};
+                          {"linger.ms", "0.5"},
+                          {"queue.buffering.max.messages", "1000000"},
+                          {"socket.nagle.disable", "true"}};
     for (int i = 4; i < argc; ++i) {
         const std::string argument = argv[i];
         const auto equals = argument.find('=');

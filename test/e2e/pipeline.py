@@ -92,8 +92,8 @@ class Pipeline:
 
     def log_bytes(self) -> int:
         """What the whole log takes on disk, indexes included."""
-        return self.value("SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint "
-                          "FROM pg_partition_tree('waybill.change_log') WHERE isleaf")
+        return self.value("SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits "
+                          "WHERE inhparent = 'waybill.change_log'::regclass")
 
     def log_rows(self) -> int:
         return self.value("SELECT count(*) FROM waybill.change_log")

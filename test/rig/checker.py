@@ -32,6 +32,7 @@ from .decoding import Type
 from .postgres import Server
 
 _MOST_PROBLEMS = 20
+_LONGEST_PROBLEM = 2000
 _SENT_AT = re.compile(rb',"ts_ms":\d+,"ts_us":\d+,"ts_ns":\d+\}(\}?)$')
 
 
@@ -154,7 +155,7 @@ class Checker:
     def _problem(self, text: str) -> None:
         self._problem_count += 1
         if len(self._problems) < _MOST_PROBLEMS:
-            self._problems.append(text)
+            self._problems.append(text if len(text) <= _LONGEST_PROBLEM else text[:_LONGEST_PROBLEM] + " …")
 
     # ---- records
 
@@ -296,13 +297,12 @@ class Checker:
         return self.report
 
     def _compare_rows(self, topic: str, table: Table) -> None:
-        columns = {name: type_ for name, type_ in table.columns.items() if not type_.omitted}
-        places = [place for place, name in enumerate(table.columns) if name in columns]
+        columns = table.columns
 
         def of_topic(row: dict) -> tuple:
             if set(row) != set(columns):
                 self._problem(f"{topic}: fields {sorted(row)} instead of {sorted(columns)}")
-                return tuple(row.items())
+                return tuple((name, repr(value)) for name, value in row.items())
             return tuple((name, canonical(type_, row[name])) for name, type_ in columns.items())
 
         def canonical(type_: Type, value) -> str:
@@ -312,8 +312,8 @@ class Checker:
                 return f"{value!r} is no {type_.name}: {reason!r}"
 
         def of_table(row: tuple) -> tuple:
-            return tuple((name, repr(_plain(decoding.from_text(table.columns[name], row[place]))))
-                         for name, place in zip(columns, places))
+            return tuple((name, repr(_plain(decoding.from_text(type_, value))))
+                         for (name, type_), value in zip(columns.items(), row))
 
         expected = collections.Counter(of_table(row) for row in table.rows)
         if table.key:
@@ -322,10 +322,15 @@ class Checker:
             found = collections.Counter()
             for row, number in self._bags[topic].items():
                 found[of_topic(json.loads(row))] += number
-        for row in expected - found:
+        missing, surplus = list(expected - found), list(found - expected)
+        for row in missing:
             self._problem(f"{topic}: a row of the table is not in the topic: {dict(row)}")
-        for row in found - expected:
-            self._problem(f"{topic}: a row of the topic is not in the table: {dict(row)}")
+        for row in surplus:
+            # Usually it is one that differs in little: that little is what one wants to see.
+            nearest = max(missing, key=lambda other: len(set(row) & set(other)), default=row)
+            differences = {name: (value, dict(nearest).get(name)) for name, value in row
+                           if value != dict(nearest).get(name)}
+            self._problem(f"{topic}: a row of the topic is not in the table: {differences or dict(row)}")
 
     def _compare_ledger(self, ledger: dict[int, int]) -> None:
         for xid, changes in ledger.items():

@@ -22,6 +22,9 @@ for name in bindir pkglibdir sharedir; do
         cp -rs "$system" "${place[$name]}"
     fi
 done
+# Only one at a time builds in a checkout: another run may be about to install, too.
+exec 9<"$root"
+flock 9
 make -s -C "$root" install PG_CONFIG="$pg_config" datadir="${place[sharedir]}" pkglibdir="${place[pkglibdir]}" \
     </dev/null >&2
 echo "${place[bindir]}"
