@@ -99,7 +99,9 @@ void PgConnection::fail_connect(std::string message) const {
     if (const auto location = message.find("LOCATION:"); location != std::string::npos) message.erase(location);
     // A missing password is libpq's own finding; the server has no SQLSTATE for it.
     if (sqlstate.empty() && PQconnectionNeedsPassword(connection_.get()) != 0) sqlstate = "28P01";
-    throw PgError(sqlstate, true, "could not connect to PostgreSQL: " + one_line(message));
+    const std::string_view remedy =
+        sqlstate.starts_with("28") ? "; check user and password in database.conninfo, PGPASSWORD or ~/.pgpass" : "";
+    throw PgError(sqlstate, true, "could not connect to PostgreSQL: " + one_line(message) + std::string(remedy));
 }
 
 void PgConnection::fail_lost(std::string_view action) const {
