@@ -10,7 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <fstream>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -299,8 +302,10 @@ void check_sections(const toml::table &table, const Origin &origin) {
 
 void read_file(Options &options, const std::string &file) {
     const Origin origin{file};
+    std::ifstream stream(file);
+    if (!stream) throw ConfigError("could not read " + file + ": " + std::strerror(errno));
     try {
-        const toml::table table = toml::parse_file(file);
+        const toml::table table = toml::parse(stream, file);
         check_sections(table, origin);
         read_table(options, table, "", origin);
     } catch (const toml::parse_error &error) {

@@ -175,9 +175,8 @@ TEST_F(KafkaPublisherTest, FailsWhenTheBrokerFindsAMessageTooLargeAndSendsNothin
     EXPECT_TRUE(contains(text, "source/1/")) << text;
     EXPECT_TRUE(contains(text, topic)) << text;
     EXPECT_TRUE(contains(text, "max.message.bytes")) << text;
-    publisher.discard();
     EXPECT_LT(delivered_.size(), 2000U);
-    expect_honest();
+    expect_honest(); // while the producer still could send what is behind
 }
 
 TEST_F(KafkaPublisherTest, FailsWithTheRemedyWhenItMayNotWrite) {
@@ -186,8 +185,7 @@ TEST_F(KafkaPublisherTest, FailsWithTheRemedyWhenItMayNotWrite) {
     fail_next_produce_requests(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     const std::string text = fatal_error(publisher, 2000);
     EXPECT_TRUE(contains(text, "WRITE")) << text;
-    publisher.discard();
-    expect_honest();
+    expect_honest(); // while the producer still could send what is behind
 }
 
 TEST_F(KafkaPublisherTest, RefusesAMessageThatIsLargerThanItsOwnLimitWithItsPosition) {
