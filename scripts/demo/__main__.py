@@ -63,6 +63,10 @@ class Demo:
         spent = sum(seconds for _, seconds in self._times[1:])
         self._times.append((name, time.monotonic() - self._begin - spent))
 
+    def shipper_log(self) -> str:
+        """Empty when it did not come that far."""
+        return self._shipper.stderr() if self._shipper is not None else ""
+
     # ---- before
 
     def _set_up(self) -> None:
@@ -78,10 +82,6 @@ class Demo:
             port=self._server.port, database=shop.DATABASE, role=shop.ROLE, password=shop.PASSWORD, prefix=PREFIX,
             bootstrap=self._broker.bootstrap)))
         self._connection = enter(self._shop.connect())
-
-    def shipper_log(self) -> str:
-        """Empty when it did not come that far."""
-        return self._shipper.stderr() if self._shipper is not None else ""
 
     def _introduce(self) -> None:
         line, bold = self._screen.line, lambda text: self._screen.style("bold", text)
@@ -223,15 +223,16 @@ class Demo:
         rows = sum(len(table.rows) for table in tables)
         equal = f"yes (row by row: {rows:,} rows in {len(tables)} tables)" if broken is None else "NO"
         self._screen.heading("Summary")
-        line(f"  written     {written:,} changes in {len(ledger):,} transactions; {self._shop.rolled_back():,} more were "
-             "rolled back")
+        line(f"  written     {written:,} changes in {len(ledger):,} transactions; {self._shop.rolled_back():,} more "
+             "were rolled back")
         line(f"  delivered   {report.changes:,} changes as {report.records:,} records (a delete sends a tombstone too)")
         line(f"  duplicates  {report.replayed:,}")
+        note = "; the broker's JVM has only just started" if self._options.kafka else ""
         line(f"  latency     commit → consumer: median {quantile(feed.latencies_ms, 0.5):.1f} ms, "
-             f"p99 {quantile(feed.latencies_ms, 0.99):.1f} ms")
+             f"p99 {quantile(feed.latencies_ms, 0.99):.1f} ms{note}")
         line(f"  topic content equals tables: {equal}")
-        total = sum(seconds for _, seconds in self._times)
-        line(f"  time        {', '.join(f'{name} {seconds:.1f} s' for name, seconds in self._times)}: {total:.1f} s in all")
+        steps = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self._times)
+        line(f"  time        {steps}: {sum(seconds for _, seconds in self._times):.1f} s in all")
         if broken is not None:
             line()
             line(str(broken))

@@ -53,7 +53,7 @@ class Shop:
         if self._writers.running:
             return True
         if self._writers.returncode != 0:
-            raise RuntimeError(f"the workload's pgbench exited with {self._writers.returncode}:\n{self._writers.tail()}")
+            raise RuntimeError(f"pgbench exited with {self._writers.returncode}:\n{self._writers.tail()}")
         return False
 
     def archive_movements(self) -> None:

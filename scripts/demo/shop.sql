@@ -57,8 +57,8 @@ CREATE TABLE stock_movements (
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Counts each transaction's changes with PostgreSQL's own means, for the comparison at the end. A transaction that rolls
--- back, or to a savepoint, takes its counts with it.
+-- Counts each transaction's changes with PostgreSQL's own means, for the comparison at the end. A transaction that
+-- rolls back, or to a savepoint, takes its counts with it.
 CREATE SCHEMA audit;
 CREATE TABLE audit.written (
     xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint & 4294967295,
@@ -82,7 +82,8 @@ DO $$
 DECLARE
     "table" regclass;
 BEGIN
-    FOREACH "table" IN ARRAY ARRAY['customers', 'products', 'stock', 'orders', 'order_items', 'payments', 'stock_movements']
+    FOREACH "table" IN ARRAY
+        ARRAY['customers', 'products', 'stock', 'orders', 'order_items', 'payments', 'stock_movements']
     LOOP
         EXECUTE format('CREATE TRIGGER count_inserted AFTER INSERT ON %s REFERENCING NEW TABLE AS affected
                         FOR EACH STATEMENT EXECUTE FUNCTION audit.count_rows()', "table");
@@ -98,4 +99,5 @@ $$;
 
 -- The application writes with no more rights than it needs; it knows nothing of waybill.
 CREATE ROLE shop_app LOGIN;
-GRANT SELECT, INSERT, UPDATE, DELETE ON customers, products, stock, orders, order_items, payments, stock_movements TO shop_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON customers, products, stock, orders, order_items, payments, stock_movements
+    TO shop_app;
