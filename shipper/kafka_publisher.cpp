@@ -415,6 +415,7 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
     vus[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
     vus[4].u.i = RD_KAFKA_MSG_F_COPY;
     vus[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    // A number in a pointer's place: librdkafka gives it back as it is. NOLINTNEXTLINE(performance-no-int-to-ptr)
     vus[5].u.ptr = reinterpret_cast<void *>(static_cast<std::uintptr_t>(ticket));
 
     Headers headers(rd_kafka_headers_new(message.headers.size()));
