@@ -18,18 +18,30 @@ def held(pipeline) -> set[int]:
 
 def test_a_message_too_large_for_the_topic_stops_the_stream_until_it_fits(table):
     table.broker.create_topic(table.topic("public.t"), configuration={"max.message.bytes": "20000"})
-    table.execute("INSERT INTO t VALUES (1, 'small')", f"INSERT INTO t VALUES (2, {BIG})")
-    before = table.value("SELECT csn FROM waybill.changes WHERE key->>'id' = '1'")
-    table.execute("INSERT INTO t VALUES (3, 'behind')")
+    table.execute("INSERT INTO t VALUES (1, 'small')")
     with table.shipper() as shipper:
+        table.wait_until_shipped()
+        before = table.acknowledged()
+        table.execute(f"INSERT INTO t VALUES (2, {BIG})", "INSERT INTO t VALUES (3, 'behind')")
         assert shipper.wait(60) == 1
         last = shipper.stderr().strip().splitlines()[-1].lower()
-        assert table.topic("public.t") in last and ("too large" in last or "max.message.bytes" in last), last
-    assert table.acknowledged() <= before
-    assert table.value("SELECT count(*) FROM waybill.changes WHERE key->>'id' IN ('2', '3')") == 2
+        assert table.topic("public.t") in last and "max.message.bytes" in last, last
+    assert table.acknowledged() == before
+    assert held(table) == {1}
     table.broker.configure_topic(table.topic("public.t"), {"max.message.bytes": "2000000"})
     table.shipper().once()
     assert table.check("public.t").changes == 3
+
+
+@pytest.mark.xfail(strict=False, reason="a broker takes any sequence number from a producer that it does not know yet")
+def test_nothing_overtakes_a_message_that_is_refused_first(table):
+    # The broker knows nothing yet of a producer whose first batch it refuses: it would take a later one from it.
+    table.broker.create_topic(table.topic("public.t"), configuration={"max.message.bytes": "20000"})
+    table.execute(f"INSERT INTO t VALUES (0, {BIG})",
+                  "DO $$ BEGIN FOR i IN 1 .. 3000 LOOP INSERT INTO t VALUES (i, 'x'); COMMIT; END LOOP; END $$")
+    with table.shipper(kafka={"batch.size": 15000}) as shipper:
+        assert shipper.wait(60) == 1
+    assert table.acknowledged() == 0 and table.records("public.t") == []
 
 
 def test_a_record_that_the_topic_refuses_stops_the_stream(pipeline):
