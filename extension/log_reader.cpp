@@ -18,7 +18,14 @@ void wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
         const std::int64_t waited_us = GetCurrentTimestamp() - start;
         if (waited_us >= std::int64_t{wait_ms} * 1000) return;
         CHECK_FOR_INTERRUPTS();
-        pg_usleep(std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us));
+        // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
+        const std::int64_t pause_us = std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us);
+        if (pause_us < 1000) {
+            pg_usleep(pause_us);
+        } else {
+            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause_us / 1000, PG_WAIT_EXTENSION);
+            ResetLatch(MyLatch);
+        }
     }
 }
 
@@ -108,7 +115,7 @@ XLogRecPtr read_batch(const BatchRange &range, std::int64_t max_bytes, const Set
 
     XLogRecPtr durable_at = InvalidXLogRecPtr;
     std::int64_t bytes = 0;
-    while (bytes < max_bytes) {
+    do {
         // A transaction's chunks are all in one segment, so the csn alone decides.
         SegmentScan *next = nullptr;
         for (SegmentScan &segment : std::span{segments.data(), open})
@@ -128,11 +135,18 @@ XLogRecPtr read_batch(const BatchRange &range, std::int64_t max_bytes, const Set
         for (std::size_t i = 0; i < order.size(); ++i) values[i] = row->tts_values[order[i]];
         tuplestore_putvalues(result.store, result.descriptor, values.data(), nulls.data());
         advance(*next);
-    }
+    } while (bytes < max_bytes);
 
     for (SegmentScan &segment : std::span{segments.data(), open}) close_scan(segment);
     UnregisterSnapshot(snapshot);
     return durable_at;
+}
+
+// A standby has the sequence's value logged ahead, and knows nothing of the primary's locks.
+void refuse_recovery() {
+    if (!RecoveryInProgress()) return;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("the change log cannot be read on a standby"), errhint("Connect to the primary."));
 }
 
 } // namespace
@@ -150,6 +164,7 @@ PGDLLEXPORT Datum waybill_fetch(PG_FUNCTION_ARGS);
 
 // safe_csn(after bigint, wait_ms int) → bigint
 Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
+    waybill::refuse_recovery();
     if (IsolationUsesXactSnapshot())
         ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
                 errmsg("waybill.safe_csn() needs a READ COMMITTED transaction"),
@@ -160,10 +175,12 @@ Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
 
 // fetch(after_csn bigint, after_chunk int, upto bigint, max_bytes int) → rows of the log
 Datum waybill_fetch(PG_FUNCTION_ARGS) {
-    const waybill::SetResult result = waybill::begin_set_result(fcinfo);
+    waybill::refuse_recovery();
+    const int max_bytes = PG_GETARG_INT32(3);
+    const waybill::SetResult result = waybill::begin_set_result(fcinfo, std::max(work_mem, max_bytes / 1024 * 2));
     const waybill::BatchRange range{
         .after_csn = PG_GETARG_INT64(0), .after_chunk = PG_GETARG_INT32(1), .upto = PG_GETARG_INT64(2)};
-    const XLogRecPtr durable_at = waybill::read_batch(range, PG_GETARG_INT32(3), result);
+    const XLogRecPtr durable_at = waybill::read_batch(range, max_bytes, result);
     XLogFlush(durable_at); // nothing is handed out that a crash could undo
     PG_RETURN_NULL();
 }

@@ -17,6 +17,7 @@ INSERT INTO t VALUES (2, repeat('large', 8000));
 INSERT INTO t VALUES (3, 'small');
 SELECT csn - :start AS csn, chunk, chunks, changes, length(payload) FROM waybill.fetch(:start, 2147483647, :start + 100);
 SELECT csn - :start AS csn, chunk FROM waybill.fetch(:start, 2147483647, :start + 100, 1);
+SELECT csn - :start AS csn, chunk FROM waybill.fetch(:start, 2147483647, :start + 100, 0);
 SELECT csn - :start AS csn, chunk FROM waybill.fetch(:start + 2, 1, :start + 100, 10000);
 SELECT csn - :start AS csn, chunk FROM waybill.fetch(:start + 2, 4, :start + 2);
 SELECT csn - :start AS csn, chunk FROM waybill.fetch(:start + 3, 2147483647, :start + 100);
