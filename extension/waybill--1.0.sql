@@ -8,7 +8,7 @@ REVOKE ALL ON SCHEMA waybill FROM PUBLIC;
 -- The log
 ---------------------------------------------------------------------------------------------------------------------
 
--- Tells databases apart in positions, also a copy from its original.
+-- Tells databases apart in positions, also a restored dump from its original.
 CREATE TABLE waybill.source (id uuid NOT NULL);
 INSERT INTO waybill.source VALUES (pg_catalog.gen_random_uuid());
 
@@ -142,28 +142,30 @@ END
 $$;
 COMMENT ON FUNCTION waybill.check_capturable IS 'raises what would keep the table from being captured';
 
--- CREATE TRIGGER takes SHARE ROW EXCLUSIVE on the table: it waits for running writers, and later writers wait for it.
--- So it asks for a short time only, and again.
-CREATE FUNCTION waybill.lock_for_ddl("table" regclass) RETURNS void
+-- CREATE TRIGGER takes SHARE ROW EXCLUSIVE on the table and its partitions, DROP TRIGGER ACCESS EXCLUSIVE: they wait for
+-- whoever uses the table, and later users wait for them. So we ask for a short time only, and again.
+CREATE FUNCTION waybill.lock_for_ddl("table" regclass, mode text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     deadline CONSTANT timestamptz := clock_timestamp() + interval '30 s';
 BEGIN
     LOOP
         BEGIN
-            EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', "table");
+            EXECUTE format('LOCK TABLE %s%s IN %s MODE',
+                           CASE WHEN (SELECT relkind FROM pg_class WHERE oid = "table") <> 'p' THEN 'ONLY ' END,
+                           "table", mode);
             RETURN;
         EXCEPTION WHEN lock_not_available THEN
             IF clock_timestamp() > deadline THEN
                 RAISE lock_not_available USING MESSAGE = format('could not lock table %s within 30 seconds', "table"),
-                    HINT = 'A long transaction is writing to it: try again when it has ended.';
+                    HINT = 'A long transaction is using it: try again when it has ended.';
             END IF;
-            PERFORM pg_sleep(0.05); -- let the writers through that had queued up behind us
+            PERFORM pg_sleep(0.05); -- let those through that had queued up behind us
         END;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION waybill.lock_for_ddl IS 'locks a table against writers without making them wait for long';
+COMMENT ON FUNCTION waybill.lock_for_ddl IS 'locks a table without making its users wait for long; mode as in LOCK TABLE';
 
 CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -187,7 +189,8 @@ BEGIN
                         WHERE t.tgname = '!waybill_capture' AND t.tgenabled <> 'A') THEN
         RETURN;
     END IF;
-    PERFORM waybill.lock_for_ddl("table");
+    PERFORM waybill.lock_for_ddl("table", CASE WHEN current_setting('server_version_num')::integer < 140000
+                                               THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END);
     IF current_setting('server_version_num')::integer < 140000 THEN -- no CREATE OR REPLACE TRIGGER yet
         EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture" ON %s', "table");
         EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
@@ -212,7 +215,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = "table" AND tgname LIKE '!waybill\_capture%') THEN
         RETURN;
     END IF;
-    PERFORM waybill.lock_for_ddl("table");
+    PERFORM waybill.lock_for_ddl("table", 'ACCESS EXCLUSIVE');
     EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture" ON %s', "table");
     EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
 END
@@ -334,11 +337,30 @@ DECLARE
     size bigint;
     emptied integer := 0;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(2003790188, 0) THEN
-        RETURN 0; -- another shipper is at it
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE active_sql_transaction USING MESSAGE = 'waybill.maintain() needs a READ COMMITTED transaction',
+            DETAIL = 'It must see all streams that there are now.';
     END IF;
-    current := waybill.sequence_value('segment_seq');
+    BEGIN -- create_stream() and drop_stream() take this lock too, and no other role may
+        LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN 0;
+    END;
     acknowledged := waybill.acknowledged_by_all();
+
+    -- First the rotation: a segment that this call empties is locked to its end, and no writer may have to wait for it.
+    current := waybill.sequence_value('segment_seq');
+    size := pg_relation_size(format('waybill.segment_%s', current % 8)::regclass);
+    next_slot := (current + 1) % 8;
+    IF (size >= pg_size_bytes(current_setting('waybill.segment_size'))
+        OR idle AND size > 0 AND acknowledged >= waybill.sequence_value('commit_seq'))
+        AND waybill.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0 THEN
+        PERFORM setval(format('waybill.segment_%s_upto_seq', next_slot), filling);
+        PERFORM setval('waybill.segment_seq', current + 1);
+        PERFORM setval(format('waybill.segment_%s_upto_seq', current % 8),
+                       greatest(waybill.sequence_value('commit_seq'), 1));
+        current := current + 1;
+    END IF;
 
     FOR slot IN 0..7 LOOP
         CONTINUE WHEN slot = current % 8;
@@ -351,20 +373,6 @@ BEGIN
             emptied := emptied + 1;
         END IF;
     END LOOP;
-
-    size := pg_relation_size(format('waybill.segment_%s', current % 8)::regclass);
-    next_slot := (current + 1) % 8;
-    IF (size >= pg_size_bytes(current_setting('waybill.segment_size'))
-        OR idle AND size > 0 AND acknowledged >= waybill.sequence_value('commit_seq'))
-        AND waybill.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0 THEN
-        PERFORM setval(format('waybill.segment_%s_upto_seq', next_slot), filling);
-        PERFORM setval('waybill.segment_seq', current + 1);
-        upto := waybill.sequence_value('commit_seq');
-        PERFORM setval(format('waybill.segment_%s_upto_seq', current % 8), greatest(upto, 1));
-        IF acknowledged >= upto AND waybill.try_truncate((current % 8)::integer) THEN
-            emptied := emptied + 1;
-        END IF;
-    END IF;
     RETURN emptied;
 END
 $$;
@@ -401,28 +409,36 @@ BEGIN
         RAISE duplicate_object USING MESSAGE = format('stream "%s" already exists', name);
     END IF;
     -- Until this transaction ends nothing is reclaimed that the new stream is to get.
-    PERFORM pg_advisory_xact_lock(2003790188, 0);
+    LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE;
     new_id := nextval('waybill.stream_id_seq');
     EXECUTE format('CREATE SEQUENCE waybill.stream_%s_acknowledged_seq AS bigint MINVALUE 0 START 0', new_id);
     EXECUTE format('CREATE SEQUENCE waybill.stream_%s_acknowledged_at_seq AS bigint MINVALUE 0 START 0', new_id);
     PERFORM setval(format('waybill.stream_%s_acknowledged_seq', new_id), waybill.sequence_value('commit_seq')),
             setval(format('waybill.stream_%s_acknowledged_at_seq', new_id), 0);
+    IF NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e' -- as in CREATE EXTENSION
+                   AND objid = format('waybill.stream_%s_acknowledged_seq', new_id)::regclass) THEN
+        EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE waybill.stream_%s_acknowledged_seq', new_id);
+        EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE waybill.stream_%s_acknowledged_at_seq', new_id);
+    END IF;
     INSERT INTO waybill.stream (id, name, tables) VALUES (new_id, create_stream.name, create_stream.tables);
     RETURN new_id;
 END
 $$;
 COMMENT ON FUNCTION waybill.create_stream IS
-    'creates a stream that starts with the transactions that commit from now on; tables: schema.table names, NULL for all';
+    'creates a stream of the transactions that enter their commit from now on; tables: schema.table names, NULL for all';
 
 CREATE FUNCTION waybill.drop_stream(name text) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     old_id CONSTANT integer := waybill.stream_id(name);
 BEGIN
+    LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE;
     IF NOT pg_try_advisory_xact_lock(2003790188, old_id) THEN
         RAISE object_in_use USING MESSAGE = format('stream "%s" is being shipped', name), HINT = 'Stop its shipper first.';
     END IF;
     DELETE FROM waybill.stream WHERE id = old_id;
+    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill.stream_%s_acknowledged_seq', old_id);
+    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill.stream_%s_acknowledged_at_seq', old_id);
     EXECUTE format('DROP SEQUENCE waybill.stream_%1$s_acknowledged_seq, waybill.stream_%1$s_acknowledged_at_seq', old_id);
 END
 $$;
