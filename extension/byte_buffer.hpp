@@ -13,8 +13,12 @@ public:
 
     // Forgets the bytes; keeps the memory unless a large value made it large.
     void clear() {
-        if (capacity_ > keep_capacity) release();
+        release_if_large();
         size_ = 0;
+    }
+
+    void release_if_large() {
+        if (capacity_ > keep_capacity) release();
     }
 
     void release() {

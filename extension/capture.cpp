@@ -16,7 +16,7 @@ using namespace waybill;
 void capture(const TriggerCall &call) {
     const TableInfo &table = table_info(*call.relation, *call.trigger);
     const std::span<const char> change = encode_change(call, table);
-    append_to_transaction(change, call.command);
+    append_to_transaction(change, call.command, call.consumed);
 }
 
 } // namespace

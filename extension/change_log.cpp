@@ -1,7 +1,7 @@
 // The change log: how a committing transaction writes its changes.
 //
 //   writer, at pre-commit                                  reader (log_reader.cpp)
-//   1 csn = nextval(commit_seq)   takes a lock on commit_seq
+//   1 draw csn from commit_seq    takes a lock on commit_seq
 //   2 segment = value(segment)                             a C0 = value(commit_seq)
 //   3 insert chunks into segment                           b wait for all who hold a lock on commit_seq now
 //   4 commit: becomes visible                              c new snapshot
@@ -69,22 +69,21 @@ Oid segment_index(std::int64_t segment) {
     return segment_object(segment, "_idx");
 }
 
-void append_to_log(std::span<Chunk *const> chunks) {
-    const Oid commit_sequence = find_log_object("commit_seq");
-    if (!OidIsValid(commit_sequence)) return;
-    const Csn csn = nextval_internal(commit_sequence, false);
+void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes) {
+    const Csn csn = draw_from_sequence(commit_sequence);
     const std::int64_t segment = sequence_value(log_object("segment_seq"));
 
-    SegmentWriter writer{segment, chunks.size()};
+    const std::size_t chunks = context.size() + changes.size();
+    SegmentWriter writer{segment, chunks};
     std::array<Datum, log_columns> row;
     row[log_csn] = Int64GetDatum(csn);
     row[log_committed_at] = TimestampTzGetDatum(GetCurrentTimestamp());
-    row[log_chunks] = Int32GetDatum(static_cast<int32>(chunks.size()));
+    row[log_chunks] = Int32GetDatum(static_cast<int32>(chunks));
     row[log_timeline] = Int32GetDatum(static_cast<int32>(current_timeline()));
     row[log_xid] = TransactionIdGetDatum(GetTopTransactionId());
-    for (std::size_t i = 0; i < chunks.size(); ++i) {
+    for (std::size_t i = 0; i < chunks; ++i) {
         CHECK_FOR_INTERRUPTS();
-        Chunk &chunk = *chunks[i];
+        Chunk &chunk = i < context.size() ? context.chunk(i) : changes.chunk(i - context.size());
         SET_VARSIZE(chunk.payload.data(), VARHDRSZ + chunk.size);
         row[log_chunk] = Int32GetDatum(static_cast<int32>(i));
         row[log_changes] = Int32GetDatum(static_cast<int32>(chunk.changes));

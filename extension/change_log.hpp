@@ -1,13 +1,13 @@
 // The change log: how a committing transaction writes its changes.
 #pragma once
 
+#include "chunk_stream.hpp"
 #include "postgres.hpp"
-#include "transaction_buffer.hpp"
 
 namespace waybill {
 
-// Gives the committing transaction its place in the commit order and writes its changes there. Called at pre-commit;
-// does nothing when the extension was dropped in this transaction.
-void append_to_log(std::span<Chunk *const> chunks);
+// Gives the committing transaction its place in the commit order and writes its changes there, led by its
+// context. Called at pre-commit.
+void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes);
 
 } // namespace waybill

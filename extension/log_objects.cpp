@@ -16,25 +16,78 @@ Oid log_object(const char *name) {
     return found;
 }
 
+namespace {
+
+// The one tuple of a sequence, on its one page, changed in place (commands/sequence.c).
+class SequencePage {
+public:
+    SequencePage(Relation sequence, int lock_mode) : buffer_{ReadBuffer(sequence, 0)} {
+        LockBuffer(buffer_, lock_mode);
+    }
+
+    [[nodiscard]] Buffer buffer() const { return buffer_; }
+    [[nodiscard]] Page page() const { return BufferGetPage(buffer_); }
+    [[nodiscard]] std::size_t tuple_size() const { return ItemIdGetLength(PageGetItemId(page(), FirstOffsetNumber)); }
+    [[nodiscard]] HeapTupleHeader tuple() const {
+        return reinterpret_cast<HeapTupleHeader>(PageGetItem(page(), PageGetItemId(page(), FirstOffsetNumber)));
+    }
+    [[nodiscard]] FormData_pg_sequence_data &data() const {
+        return *reinterpret_cast<FormData_pg_sequence_data *>(reinterpret_cast<char *>(tuple()) + tuple()->t_hoff);
+    }
+
+    void close() const { UnlockReleaseBuffer(buffer_); }
+
+private:
+    Buffer buffer_;
+};
+
+// Before the first draw, last_value is the first value to come.
+std::int64_t last_drawn(const FormData_pg_sequence_data &data) {
+    return data.is_called ? data.last_value : data.last_value - 1;
+}
+
+} // namespace
+
 std::int64_t sequence_value(Oid sequence) {
-    // A sequence is one tuple on one page, changed in place (commands/sequence.c).
     Relation relation = relation_open(sequence, AccessShareLock);
-    Buffer buffer = ReadBuffer(relation, 0);
-    LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    Page page = BufferGetPage(buffer);
-    const auto *header =
-        reinterpret_cast<const HeapTupleHeaderData *>(PageGetItem(page, PageGetItemId(page, FirstOffsetNumber)));
-    const auto *data =
-        reinterpret_cast<const FormData_pg_sequence_data *>(reinterpret_cast<const char *>(header) + header->t_hoff);
-    // Before the first nextval, last_value is the first value to come.
-    const std::int64_t value = data->is_called ? data->last_value : data->last_value - 1;
-    UnlockReleaseBuffer(buffer);
+    const SequencePage page{relation, BUFFER_LOCK_SHARE};
+    const std::int64_t value = last_drawn(page.data());
+    page.close();
     relation_close(relation, AccessShareLock);
     return value;
 }
 
-void set_sequence_value(Oid sequence, std::int64_t value) {
-    DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(value));
+std::int64_t draw_from_sequence(Oid sequence) {
+    // As sequence.c does: one WAL record for that many values, which a crash skips; anew after each checkpoint.
+    constexpr std::int64_t logged_ahead = 32;
+
+    // Held by the top transaction to its end, before the value is drawn: the fence waits for it.
+    ResourceOwner owner = CurrentResourceOwner;
+    CurrentResourceOwner = TopTransactionResourceOwner;
+    LockRelationOid(sequence, RowExclusiveLock);
+    CurrentResourceOwner = owner;
+    Relation relation = relation_open(sequence, NoLock);
+    GetTopTransactionId(); // so that the commit flushes what is logged here
+
+    const SequencePage page{relation, BUFFER_LOCK_EXCLUSIVE};
+    FormData_pg_sequence_data &data = page.data();
+    const std::int64_t value = last_drawn(data) + 1;
+    const bool logs = !data.is_called || data.log_cnt < 1 || PageGetLSN(page.page()) <= GetRedoRecPtr();
+    START_CRIT_SECTION();
+    MarkBufferDirty(page.buffer());
+    const std::int64_t log_count = logs ? logged_ahead : data.log_cnt - 1;
+    data.is_called = true;
+    if (logs && RelationNeedsWAL(relation)) {
+        data.last_value = value + logged_ahead;
+        data.log_cnt = 0;
+        log_sequence(relation, page.buffer(), page.tuple(), page.tuple_size());
+    }
+    data.last_value = value;
+    data.log_cnt = log_count;
+    END_CRIT_SECTION();
+    page.close();
+    relation_close(relation, NoLock);
+    return value;
 }
 
 } // namespace waybill

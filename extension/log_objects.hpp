@@ -17,7 +17,8 @@ Oid find_log_object(const char *name);
 // last_value of a sequence. Unlike nextval and setval, reading takes no lock that the fence would wait for.
 std::int64_t sequence_value(Oid sequence);
 
-// Sets last_value, at once and whatever becomes of the transaction.
-void set_sequence_value(Oid sequence, std::int64_t value);
+// Draws the next value and locks the sequence until the transaction ends: nextval() without its side effects, which an
+// application would see: it would become what lastval() speaks of, and fail in a transaction set to READ ONLY.
+std::int64_t draw_from_sequence(Oid sequence);
 
 } // namespace waybill

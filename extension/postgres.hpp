@@ -29,14 +29,17 @@ extern "C" {
 #include <access/transam.h>
 #include <access/xact.h>
 #include <access/xlog.h>
+#include <access/xloginsert.h>
 #include <catalog/index.h>
 #include <catalog/indexing.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_enum.h>
+#include <catalog/pg_operator.h>
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
 #include <commands/sequence.h>
+#include <commands/tablespace.h>
 #include <commands/trigger.h>
 #include <common/hashfn.h>
 #include <executor/executor.h>
@@ -46,7 +49,10 @@ extern "C" {
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
 #include <nodes/makefuncs.h>
+#include <port/pg_bswap.h>
+#include <storage/buffile.h>
 #include <storage/bufmgr.h>
+#include <storage/latch.h>
 #include <storage/lmgr.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
@@ -61,10 +67,13 @@ extern "C" {
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
 #include <utils/rel.h>
+#include <utils/resowner.h>
 #include <utils/snapmgr.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
+#include <utils/tuplesort.h>
 #include <utils/typcache.h>
+#include <utils/wait_event.h>
 #if PG_VERSION_NUM >= 180000
 #include <utils/ruleutils.h>
 #endif
@@ -113,6 +122,64 @@ inline bool is_stored(const FormData_pg_attribute &attribute) {
 #else
     return !attribute.attisdropped;
 #endif
+}
+
+// Logs that a sequence goes on behind what `tuple` says. In a critical section, with the buffer locked.
+inline void log_sequence(Relation sequence, Buffer buffer, HeapTupleHeader tuple, std::size_t tuple_size) {
+    xl_seq_rec record;
+#if PG_VERSION_NUM >= 160000
+    record.locator = sequence->rd_locator;
+#else
+    record.node = sequence->rd_node;
+#endif
+    XLogBeginInsert();
+    XLogRegisterBuffer(0, buffer, REGBUF_WILL_INIT);
+    XLogRegisterData(reinterpret_cast<char *>(&record), sizeof record);
+    XLogRegisterData(reinterpret_cast<char *>(tuple), static_cast<uint32>(tuple_size));
+    const XLogRecPtr end = XLogInsert(RM_SEQ_ID, XLOG_SEQ_LOG); // PageSetLSN is a macro that reads it twice
+    PageSetLSN(BufferGetPage(buffer), end);
+}
+
+// A temporary file that lives as long as the transaction, also when a savepoint in which it was made is rolled back.
+inline BufFile *create_transaction_file(MemoryContext context) {
+    PrepareTempTablespaces();
+    MemoryContext memory = MemoryContextSwitchTo(context);
+    ResourceOwner owner = CurrentResourceOwner;
+    CurrentResourceOwner = TopTransactionResourceOwner;
+    BufFile *file = BufFileCreateTemp(false);
+    CurrentResourceOwner = owner;
+    MemoryContextSwitchTo(memory);
+    return file;
+}
+
+inline void seek_block(BufFile *file, std::size_t block) {
+    if (BufFileSeekBlock(file, static_cast<long>(block)) != 0)
+        ereport(ERROR, errcode_for_file_access(), errmsg("could not seek in a temporary file of waybill"));
+}
+
+inline void write_block(BufFile *file, void *block) {
+    BufFileWrite(file, block, BLCKSZ);
+}
+
+inline void read_block(BufFile *file, void *block) {
+#if PG_VERSION_NUM >= 160000
+    BufFileReadExact(file, block, BLCKSZ);
+#else
+    if (BufFileRead(file, block, BLCKSZ) != BLCKSZ)
+        ereport(ERROR, errcode_for_file_access(), errmsg("could not read from a temporary file of waybill"));
+#endif
+}
+
+// Sorts in work_mem, beyond it on disk.
+inline Tuplesortstate *begin_tuple_sort(TupleDesc descriptor, int keys, AttrNumber *attributes, Oid *operators,
+                                        Oid *collations, bool *nulls_first) {
+#if PG_VERSION_NUM >= 150000
+    constexpr int options = TUPLESORT_NONE;
+#else
+    constexpr bool options = false; // no random access
+#endif
+    return tuplesort_begin_heap(descriptor, keys, attributes, operators, collations, nulls_first, work_mem, nullptr,
+                                options);
 }
 
 inline void reserve_setting_prefix(const char *prefix) {

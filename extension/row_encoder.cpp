@@ -161,11 +161,13 @@ ValueEncoder array_encoder(Oid element_type) {
     return {.form = ValueForm::array, .depends_on_settings = false, .function = {}, .element = kept};
 }
 
-// The text of these does not depend on any setting, nor, for an enum, on more than the catalog.
+// The text of these does not depend on any setting, nor, for an enum, on more than the catalog. (An xml value's text is
+// its bytes without the declaration of an encoding, which it no longer has.)
 bool has_constant_text(Oid type) {
     switch (type) {
     case BITOID:
     case VARBITOID:
+    case XMLOID:
     case INETOID:
     case CIDROID:
     case MACADDROID:
@@ -200,8 +202,7 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     case TEXTOID:
     case VARCHAROID:
     case BPCHAROID:
-    case JSONOID:
-    case XMLOID: return plain(ValueForm::text);
+    case JSONOID: return plain(ValueForm::text);
     case BYTEAOID: return plain(ValueForm::bytes);
     case JSONBOID: return plain(ValueForm::jsonb);
     case NUMERICOID: return function_encoder(ValueForm::send, F_NUMERIC_SEND, false);
@@ -220,6 +221,11 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     bool is_varlena;
     getTypeOutputInfo(type, &output_function, &is_varlena);
     return function_encoder(ValueForm::output, output_function, !has_constant_text(type));
+}
+
+void release_large_buffers() {
+    record_buffer.release_if_large();
+    array_buffer.release_if_large();
 }
 
 std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table) {

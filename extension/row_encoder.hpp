@@ -48,4 +48,7 @@ ValueEncoder make_value_encoder(Oid type);
 // Encodes a change. The bytes are valid until the next call.
 std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table);
 
+// Gives back what a very large row made the encoder take; called when a transaction ends.
+void release_large_buffers();
+
 } // namespace waybill

@@ -18,8 +18,8 @@ void define() {
                                "Use SET LOCAL, for example with who made the change and why, as JSON.",
                                &context_setting, "", PGC_USERSET, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("waybill.buffer_size", "Memory that the captured changes of one transaction may take.",
-                            "A transaction with more changes fails.", &buffer_size_kb, 1024 * 1024, 64, MAX_KILOBYTES,
-                            PGC_SUSET, GUC_UNIT_KB, nullptr, nullptr, nullptr);
+                            "More go to a temporary file.", &buffer_size_kb, 16 * 1024, 64, MAX_KILOBYTES, PGC_SUSET,
+                            GUC_UNIT_KB, nullptr, nullptr, nullptr);
     // Read by waybill.maintain() with current_setting().
     DefineCustomIntVariable("waybill.segment_size", "Size at which the change log goes on in its next segment.",
                             nullptr, &segment_size_mb, 64, 1, 1024 * 1024, PGC_SUSET, GUC_UNIT_MB, nullptr, nullptr,

@@ -109,15 +109,15 @@ const char *make_definition(Relation relation, std::span<const AttrNumber> key) 
 // The table's columns, in order.
 enum ShapeColumn { shape_id, shape_hash, shape_definition, shape_columns };
 
-// The number of a shape that a committed transaction stored. The latest snapshot is right even in REPEATABLE READ:
-// whoever reads our change sees all that had been committed before us.
+// The number of a shape that a committed transaction stored. What is committed now counts, also in REPEATABLE READ:
+// whoever reads our change sees all that had been committed before us. And SnapshotSelf takes no predicate locks, which
+// would let two serializable transactions fail that use a table for the first time.
 std::optional<std::int32_t> stored_number(std::uint64_t hash, const char *definition) {
     Relation table = table_open(log_object("shape"), AccessShareLock);
     const Oid index = log_object("shape_hash_idx");
-    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     ScanKeyData key;
     ScanKeyInit(&key, shape_hash + 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(static_cast<int64>(hash)));
-    SysScanDesc scan = systable_beginscan(table, index, true, snapshot, 1, &key);
+    SysScanDesc scan = systable_beginscan(table, index, true, SnapshotSelf, 1, &key);
     std::optional<std::int32_t> number;
     while (HeapTuple tuple = systable_getnext(scan)) {
         std::array<Datum, shape_columns> values;
@@ -128,7 +128,6 @@ std::optional<std::int32_t> stored_number(std::uint64_t hash, const char *defini
         break;
     }
     systable_endscan(scan);
-    UnregisterSnapshot(snapshot);
     table_close(table, AccessShareLock);
     return number;
 }
@@ -168,7 +167,7 @@ std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
     // Everything that can fail comes before the entry is made.
     char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
     const std::int32_t number =
-        stored ? *stored : static_cast<std::int32_t>(nextval_internal(log_object("shape_id_seq"), false));
+        stored ? *stored : static_cast<std::int32_t>(draw_from_sequence(log_object("shape_id_seq")));
     auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &hash, HASH_ENTER, nullptr));
     shape->number = number;
     shape->stored = stored.has_value();
@@ -187,7 +186,9 @@ void store_new_shapes() {
                                                 CStringGetTextDatum(shape.definition)};
         std::array<bool, shape_columns> nulls{};
         HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values.data(), nulls.data());
-        CatalogTupleInsert(table, tuple); // plain heap and index insertion, also for a table of ours
+        PushActiveSnapshot(GetTransactionSnapshot()); // a long definition goes to TOAST, which asks for one
+        CatalogTupleInsert(table, tuple);             // plain heap and index insertion, also for a table of ours
+        PopActiveSnapshot();
         heap_freetuple(tuple);
         table_close(table, RowExclusiveLock);
         shape.storing = true;

@@ -3,7 +3,9 @@
 
 #include "byte_buffer.hpp"
 #include "change_log.hpp"
-#include "chunk_list.hpp"
+#include "chunk_stream.hpp"
+#include "log_objects.hpp"
+#include "row_encoder.hpp"
 #include "settings.hpp"
 #include "shape.hpp"
 #include "text.hpp"
@@ -21,25 +23,32 @@ struct Savepoint {
 // Lives in TopTransactionContext from the transaction's first change to its end.
 struct TransactionBuffer {
     MemoryContext context;
-    ChunkList changes;
+    ChunkStream changes;
     Savepoint *savepoints; // innermost last; only subtransactions that made changes
     std::size_t savepoint_count;
     std::size_t savepoint_capacity;
-    CommandId last_command;
-    bool in_command_order;
-    bool logged;
+    CommandOrder commands;
+    Oid commit_sequence; // of the extension that captured the changes
 };
 
 static_assert(std::is_trivially_destructible_v<TransactionBuffer>);
 
 TransactionBuffer *buffer;
+bool logged; // pre-commit is over: nothing can be added any more
+
+// The extension may have been dropped and created anew in this transaction: what was captured for the old one is no
+// change of any table that the new one captured.
+bool belongs_to_present_extension() {
+    return buffer->commit_sequence == find_log_object("commit_seq");
+}
 
 void create_buffer() {
     MemoryContext context = AllocSetContextCreate(TopTransactionContext, "waybill changes", ALLOCSET_DEFAULT_SIZES);
     auto *created = static_cast<TransactionBuffer *>(MemoryContextAllocZero(context, sizeof(TransactionBuffer)));
     created->context = context;
-    created->changes.use(context);
-    created->in_command_order = true;
+    created->changes.use(context, settings::buffer_size());
+    created->commands.use(context);
+    created->commit_sequence = log_object("commit_seq");
     buffer = created;
 }
 
@@ -64,47 +73,41 @@ void mark_savepoint() {
     buffer->savepoints[buffer->savepoint_count++] = {.subtransaction = current, .start = buffer->changes.end()};
 }
 
-void check_size(std::size_t added) {
-    if (buffer->changes.chunks().size() * sizeof(Chunk) + added <= settings::buffer_size()) return;
-    ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-            errmsg("changes of this transaction exceed waybill.buffer_size"),
-            errdetail("The captured changes of a transaction are kept in memory until it commits; the limit is %zu kB.",
-                      settings::buffer_size() / 1024),
-            errhint("Use smaller transactions, or raise waybill.buffer_size."));
-}
-
 // What waybill.context says at commit, as the record that leads the transaction's stream.
-ChunkList context_record() {
-    ChunkList list{};
-    list.use(buffer->context);
+ChunkStream context_record() {
+    ChunkStream stream{};
+    stream.use(buffer->context, settings::buffer_size());
     const std::string_view context = settings::context();
-    if (context.empty()) return list;
+    if (context.empty()) return stream;
     ByteBuffer bytes{};
     bytes.use(buffer->context);
     const std::string_view text = to_utf8(context);
     bytes.append_varint(text.size() + 1);
     bytes.append_byte(static_cast<std::uint8_t>(record::Operation::context));
     bytes.append(text.data(), text.size());
-    list.append({bytes.data(), bytes.size()}, false);
-    return list;
+    stream.append({bytes.data(), bytes.size()}, false);
+    return stream;
 }
 
-// PRE_COMMIT comes after all deferred triggers: no change can follow.
+// PRE_COMMIT comes after all deferred triggers: no change can follow, but from another module's callback.
 void log_changes() {
-    if (buffer == nullptr || buffer->logged) return;
-    if (!buffer->changes.empty()) {
+    logged = true;
+    if (buffer == nullptr) return;
+    if (!buffer->changes.empty() && belongs_to_present_extension()) {
         store_new_shapes();
-        if (!buffer->in_command_order) buffer->changes = buffer->changes.sorted_by_command();
-        ChunkList stream = context_record();
-        stream.append_chunks(buffer->changes);
-        append_to_log(stream.chunks());
+        if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted(buffer->commands);
+        ChunkStream context = context_record();
+        if (context.absorb(buffer->changes)) buffer->changes.close();
+        append_to_log(buffer->commit_sequence, context, buffer->changes);
+        context.close();
     }
-    buffer->logged = true;
+    buffer->changes.close();
 }
 
 // A prepared transaction would have to hold its number until COMMIT PREPARED, and every reader would wait for it.
 void refuse_prepare() {
-    if (buffer == nullptr || buffer->changes.empty()) return;
+    if (buffer == nullptr) return;
+    if (buffer->changes.empty()) return buffer->changes.close();
     ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
             errmsg("cannot PREPARE a transaction that changed captured tables"),
             errdetail("Its changes could not be given their place in the commit order."),
@@ -120,6 +123,8 @@ void transaction_event(XactEvent event, void *) {
     case XACT_EVENT_PREPARE:
         new_shapes_stored(event == XACT_EVENT_COMMIT);
         buffer = nullptr; // its memory goes with TopTransactionContext
+        logged = false;
+        release_large_buffers();
         break;
     default: break; // parallel workers change nothing
     }
@@ -144,14 +149,19 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
 
 } // namespace
 
-void append_to_transaction(std::span<const char> record, CommandId command) {
+void append_to_transaction(std::span<const char> record, CommandId command, std::optional<CommandId> consumed) {
+    if (logged)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("cannot capture a change after the changes of its transaction were logged"),
+                errdetail("Another module changed a captured table in its own pre-commit callback."),
+                errhint("Load waybill before that module, with session_preload_libraries."));
+    if (buffer != nullptr && !belongs_to_present_extension()) {
+        buffer->changes.close();
+        buffer = nullptr;
+    }
     if (buffer == nullptr) create_buffer();
-    if (buffer->logged) elog(ERROR, "cannot capture a change after the changes of its transaction were logged");
-    check_size(record.size());
     mark_savepoint();
-    // The triggers of a nested statement fire before those of the statement it is nested in.
-    if (command < buffer->last_command) buffer->in_command_order = false;
-    buffer->last_command = command;
+    buffer->commands.saw(command, consumed);
     buffer->changes.append(record, true);
 }
 

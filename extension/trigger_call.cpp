@@ -21,6 +21,12 @@ CommandId inserting_command(const HeapTupleData &tuple) {
                                                            : HeapTupleHeaderGetRawCommandId(tuple.t_data);
 }
 
+// The command of this transaction that made a row version which this transaction updated or deleted again.
+std::optional<CommandId> consumed_command(const HeapTupleData &old_tuple) {
+    if ((old_tuple.t_data->t_infomask & HEAP_COMBOCID) == 0) return std::nullopt;
+    return HeapTupleHeaderGetCmin(old_tuple.t_data);
+}
+
 } // namespace
 
 TriggerCall row_trigger_call(FunctionCallInfo fcinfo) {
@@ -39,11 +45,13 @@ TriggerCall row_trigger_call(FunctionCallInfo fcinfo) {
     } else if (TRIGGER_FIRED_BY_UPDATE(data.tg_event)) {
         call.operation = record::Operation::update;
         call.command = inserting_command(*data.tg_newtuple);
+        call.consumed = consumed_command(*data.tg_trigtuple);
         call.old_row = data.tg_trigslot;
         call.new_row = data.tg_newslot;
     } else {
         call.operation = record::Operation::remove;
         call.command = HeapTupleHeaderGetCmax(data.tg_trigtuple->t_data);
+        call.consumed = consumed_command(*data.tg_trigtuple);
         call.old_row = data.tg_trigslot;
     }
     return call;

@@ -10,7 +10,9 @@ struct TriggerCall {
     record::Operation operation;
     Relation relation; // the table or partition that holds the row
     const Trigger *trigger;
-    CommandId command;       // orders the change among those of its transaction
+    CommandId command; // that made the change
+    // The command that made the old row, if this transaction did: its change came earlier, whenever it is captured.
+    std::optional<CommandId> consumed;
     TupleTableSlot *old_row; // null for insert and truncate
     TupleTableSlot *new_row; // null for delete and truncate
 };
