@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <system_error>
 
 namespace waybill {
@@ -34,6 +35,9 @@ using ErrorText = std::array<char, 512>;
 
 constexpr std::chrono::milliseconds slice{200}; // the longest wait inside librdkafka: then we look for signals
 constexpr std::chrono::seconds create_timeout{15};
+
+// Well below the broker's producer.id.expiration.ms, a day: it forgets producers that it has not heard of for so long.
+constexpr std::chrono::hours known_for{1};
 
 // May be overridden. linger.ms is what a lone message waits for company; under load batches fill by themselves.
 constexpr std::array<std::pair<const char *, const char *>, 7> defaults{{
@@ -116,6 +120,19 @@ Conf make_conf(const Properties &properties) {
     return conf;
 }
 
+using Partitioner = std::int32_t (*)(const rd_kafka_topic_t *, const void *, std::size_t, std::int32_t, void *, void *);
+
+// The function behind a name of the property `partitioner`. We call it ourselves, because we have to know the
+// partition; messages without a key, which the *_random ones would scatter, never get here.
+Partitioner find_partitioner(const Properties &properties) {
+    std::string_view wanted = "murmur2_random";
+    for (const auto &[name, value] : properties)
+        if (name == "partitioner") wanted = value;
+    if (wanted.starts_with("consistent")) return rd_kafka_msg_partitioner_consistent;
+    if (wanted.starts_with("fnv1a")) return rd_kafka_msg_partitioner_fnv1a;
+    return rd_kafka_msg_partitioner_murmur2;
+}
+
 // Whether somebody has to do something before trying again makes sense, and what.
 struct Remedy {
     bool fatal;
@@ -184,7 +201,19 @@ struct KafkaPublisher::Handles {
     };
     std::unique_ptr<rd_kafka_t, Destroy> producer;
     Queue queue;
-    std::vector<Topic> topics; // all must be gone before the producer
+};
+
+// A broker takes any first batch from a producer that it does not know in a partition. If it refused the very first one
+// and another was on its way behind it, it would take that one, and leave a gap. So the first message of a partition
+// travels alone; once the broker has it, the numbers of batches keep others from overtaking.
+struct KafkaPublisher::PartitionState {
+    bool accepted = true; // nothing is on its way alone
+    std::optional<TimePoint> last_used;
+};
+
+struct KafkaPublisher::TopicState {
+    Topic handle; // must be gone before the producer
+    std::vector<PartitionState> partitions;
 };
 
 void check_properties(const Properties &properties) {
@@ -192,7 +221,8 @@ void check_properties(const Properties &properties) {
 }
 
 KafkaPublisher::KafkaPublisher(KafkaOptions options, Waiter &waiter, Log &log)
-    : options_(std::move(options)), waiter_(waiter), log_(log), event_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    : options_(std::move(options)), partitioner_(find_partitioner(options_.properties)), waiter_(waiter), log_(log),
+      event_fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (event_fd_ < 0) throw std::system_error(errno, std::generic_category(), "could not make an eventfd");
 }
 
@@ -202,9 +232,10 @@ KafkaPublisher::~KafkaPublisher() {
 }
 
 void KafkaPublisher::discard() noexcept {
-    topic_handles_.clear();
+    topics_.clear();
     last_topic_ = {};
-    last_handle_ = nullptr;
+    last_state_ = nullptr;
+    unaccepted_partitions_ = 0;
     handles_.reset();
     delivered_.clear();
     taken_.clear();
@@ -264,8 +295,8 @@ void KafkaPublisher::refresh_topics() {
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             const Metadata metadata(list);
             for (int i = 0; i < metadata->topic_cnt; ++i)
-                if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR)
-                    existing_topics_.insert(metadata->topics[i].topic);
+                if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topics[i].partition_cnt > 0)
+                    existing_topics_.insert_or_assign(metadata->topics[i].topic, metadata->topics[i].partition_cnt);
             return;
         }
         serve(std::chrono::milliseconds(0));
@@ -301,16 +332,19 @@ std::string KafkaPublisher::library_warning() const {
     return "";
 }
 
-void *KafkaPublisher::topic_handle(std::string_view topic) {
-    const auto found = topic_handles_.find(topic);
-    if (found != topic_handles_.end()) return found->second;
+KafkaPublisher::TopicState &KafkaPublisher::topic_state(std::string_view topic) {
+    const auto found = topics_.find(topic);
+    if (found != topics_.end()) return *found->second;
     const std::string name(topic);
     if (!existing_topics_.contains(topic)) make_topic(name);
-    // Properties of topics were given to the producer, which hands them down.
-    Topic handle(rd_kafka_topic_new(handles_->producer.get(), name.c_str(), nullptr));
-    if (!handle) throw error(rd_kafka_last_error(), "could not use topic \"" + name + "\"");
-    handles_->topics.push_back(std::move(handle));
-    return topic_handles_.emplace(topic, handles_->topics.back().get()).first->second;
+    auto state = std::make_unique<TopicState>();
+    state->partitions.resize(static_cast<std::size_t>(existing_topics_.find(topic)->second));
+    // Properties of topics were given to the producer, which hands them down. Reports find the state by the opaque.
+    rd_kafka_topic_conf_t *const conf = rd_kafka_default_topic_conf_dup(handles_->producer.get());
+    rd_kafka_topic_conf_set_opaque(conf, state.get());
+    state->handle.reset(rd_kafka_topic_new(handles_->producer.get(), name.c_str(), conf));
+    if (!state->handle) throw error(rd_kafka_last_error(), "could not use topic \"" + name + "\"");
+    return *topics_.emplace(topic, std::move(state)).first->second;
 }
 
 void KafkaPublisher::make_topic(const std::string &topic) {
@@ -359,7 +393,13 @@ void KafkaPublisher::make_topic(const std::string &topic) {
                          "could not create topic \"" + topic + "\": " + text + std::string(what_to_do.text));
     }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) log_.info("created topic \"{}\"", topic);
-    existing_topics_.insert(topic);
+    // The brokers hear of it from the controller, a little later.
+    for (refresh_topics(); !existing_topics_.contains(topic); refresh_topics()) {
+        if (waiter_.now() >= deadline)
+            throw KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, false,
+                             "no broker knows the new topic \"" + topic + '"');
+        waiter_.wait_or_stop({}, waiter_.now() + std::chrono::milliseconds(20));
+    }
 }
 
 // librdkafka's mock cluster has no controller and so no CreateTopics, but makes the topics that it is asked about.
@@ -377,7 +417,7 @@ void KafkaPublisher::auto_create_topic(const std::string &topic, TimePoint deadl
         const Metadata metadata(list);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 &&
             metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            existing_topics_.insert(topic);
+            existing_topics_.insert_or_assign(topic, metadata->topics[0].partition_cnt);
             return;
         }
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 && remedy(metadata->topics[0].err).fatal)
@@ -391,9 +431,18 @@ void KafkaPublisher::auto_create_topic(const std::string &topic, TimePoint deadl
 
 void KafkaPublisher::publish(const Message &message, Ticket ticket) {
     if (message.topic.data() != last_topic_.data() || message.topic.size() != last_topic_.size()) {
-        last_handle_ = topic_handle(message.topic);
+        last_state_ = &topic_state(message.topic);
         last_topic_ = message.topic;
     }
+    rd_kafka_topic_t *const topic = last_state_->handle.get();
+    const auto partitions = static_cast<std::int32_t>(last_state_->partitions.size());
+    std::int32_t number = message.partition;
+    if (number == Message::by_key)
+        number = message.key && !message.key->empty()
+                     ? partitioner_(topic, message.key->data(), message.key->size(), partitions, nullptr, nullptr)
+                     : 0;
+    PartitionState &partition = last_state_->partitions.at(static_cast<std::size_t>(number));
+    if (!partition.accepted) wait_until_accepted(partition, message.topic);
 
     // librdkafka tells null from empty by the pointer.
     const auto bytes = [](rd_kafka_vtype_t type, const std::optional<std::string_view> &from) {
@@ -407,9 +456,9 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
     };
     std::array<rd_kafka_vu_t, 7> vus{};
     vus[0].vtype = RD_KAFKA_VTYPE_RKT;
-    vus[0].u.rkt = static_cast<rd_kafka_topic_t *>(last_handle_);
+    vus[0].u.rkt = topic;
     vus[1].vtype = RD_KAFKA_VTYPE_PARTITION;
-    vus[1].u.i32 = message.partition == Message::by_key ? RD_KAFKA_PARTITION_UA : message.partition;
+    vus[1].u.i32 = number;
     vus[2] = bytes(RD_KAFKA_VTYPE_KEY, message.key);
     vus[3] = bytes(RD_KAFKA_VTYPE_VALUE, message.value);
     vus[4].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
@@ -429,6 +478,9 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
         const Error failed(rd_kafka_produceva(handles_->producer.get(), vus.data(), vus.size()));
         if (!failed) {
             static_cast<void>(headers.release()); // the message owns them now
+            partition.accepted = partition.last_used && now_ - *partition.last_used < known_for;
+            if (!partition.accepted) ++unaccepted_partitions_;
+            partition.last_used = now_;
             return;
         }
         const rd_kafka_resp_err_t code = rd_kafka_error_code(failed.get());
@@ -449,6 +501,21 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
     }
 }
 
+void KafkaPublisher::wait_until_accepted(PartitionState &partition, std::string_view topic) {
+    const TimePoint deadline = waiter_.now() + options_.delivery_timeout;
+    for (;;) {
+        serve(std::chrono::milliseconds(0));
+        throw_failure();
+        if (partition.accepted) return;
+        if (waiter_.now() >= deadline)
+            throw KafkaError(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, false,
+                             "Kafka did not acknowledge the first message to a partition of topic \"" +
+                                 std::string(topic) + "\"; check the brokers");
+        pollfd fd = wakeup();
+        waiter_.wait_or_stop({&fd, 1}, waiter_.now() + slice);
+    }
+}
+
 std::span<const Ticket> KafkaPublisher::take_delivered() {
     serve(std::chrono::milliseconds(0));
     throw_failure();
@@ -461,6 +528,7 @@ std::span<const Ticket> KafkaPublisher::take_delivered() {
 void KafkaPublisher::serve(std::chrono::milliseconds wait) {
     // Before the queue is read: whatever comes after that writes again.
     clear_wakeup();
+    now_ = waiter_.now();
     int timeout_ms = static_cast<int>(wait.count());
     for (;; timeout_ms = 0) {
         const Event event(rd_kafka_queue_poll(handles_->queue.get(), timeout_ms));
@@ -468,12 +536,19 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
         switch (rd_kafka_event_type(event.get())) {
         case RD_KAFKA_EVENT_DR:
             while (const rd_kafka_message_t *const message = rd_kafka_event_message_next(event.get())) {
-                if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-                    delivered_.push_back(reinterpret_cast<std::uintptr_t>(message->_private));
-                else if (failure_code_ == 0 || is_consequence(failure_code_))
-                    note_failure(message->err, "could not deliver the change at position " +
-                                                   header(message, "waybill.position") + " to topic \"" +
-                                                   rd_kafka_topic_name(message->rkt) + '"');
+                if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+                    if (failure_code_ == 0 || is_consequence(failure_code_))
+                        note_failure(message->err, "could not deliver the change at position " +
+                                                       header(message, "waybill.position") + " to topic \"" +
+                                                       rd_kafka_topic_name(message->rkt) + '"');
+                    continue;
+                }
+                delivered_.push_back(reinterpret_cast<std::uintptr_t>(message->_private));
+                if (unaccepted_partitions_ == 0) continue;
+                auto *const state = static_cast<TopicState *>(rd_kafka_topic_opaque(message->rkt));
+                PartitionState &partition = state->partitions[static_cast<std::size_t>(message->partition)];
+                if (!partition.accepted) --unaccepted_partitions_;
+                partition.accepted = true;
             }
             break;
         case RD_KAFKA_EVENT_LOG: {

@@ -8,13 +8,15 @@
 #include "publisher.hpp"
 #include "waiter.hpp"
 
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+struct rd_kafka_topic_s;
 
 namespace waybill {
 
@@ -27,6 +29,7 @@ struct KafkaOptions {
     int replication = -1; // likewise
     Properties topic_config = {};
     std::chrono::milliseconds connect_timeout{10'000};
+    std::chrono::milliseconds delivery_timeout{120'000}; // of the first message of a partition
 };
 
 // Throws ConfigError when librdkafka does not take a property, or when one would break what the shipper promises.
@@ -54,29 +57,39 @@ public:
 
 private:
     struct Handles; // librdkafka's types
+    struct TopicState;
+    struct PartitionState;
 
     void start();
     void refresh_topics();
     void make_topic(const std::string &topic);
     [[nodiscard]] bool is_mock_cluster() const;
     void auto_create_topic(const std::string &topic, TimePoint deadline);
-    void *topic_handle(std::string_view topic);
+    TopicState &topic_state(std::string_view topic);
+    void wait_until_accepted(PartitionState &partition, std::string_view topic);
     void serve(std::chrono::milliseconds wait);
     void note_failure(int code, std::string text);
     void throw_failure();
     void clear_wakeup() const noexcept;
     [[nodiscard]] std::string bootstrap_servers() const;
 
+    // Like rd_kafka_msg_partitioner_murmur2() and its kin.
+    using Partitioner = std::int32_t (*)(const rd_kafka_topic_s *topic, const void *key, std::size_t key_size,
+                                         std::int32_t partitions, void *topic_opaque, void *message_opaque);
+
     KafkaOptions options_;
+    Partitioner partitioner_;
     Waiter &waiter_;
     Log &log_;
     int event_fd_ = -1;
     std::unique_ptr<Handles> handles_;
 
-    std::set<std::string, std::less<>> existing_topics_;
-    std::unordered_map<std::string_view, void *> topic_handles_; // keys live as long as the format
+    std::map<std::string, std::int32_t, std::less<>> existing_topics_;         // and how many partitions they have
+    std::unordered_map<std::string_view, std::unique_ptr<TopicState>> topics_; // keys live as long as the format
     std::string_view last_topic_;
-    void *last_handle_ = nullptr;
+    TopicState *last_state_ = nullptr;
+    int unaccepted_partitions_ = 0;
+    TimePoint now_{}; // of the last serve()
 
     std::vector<Ticket> delivered_; // not taken yet
     std::vector<Ticket> taken_;

@@ -442,6 +442,9 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
     if (app.count("--bootstrap-servers") > 0) put(options.kafka.properties, "bootstrap.servers", bootstrap_servers);
     for (const std::string &pair : kafka) put_pair(options.kafka.properties, pair, "--kafka");
     for (const std::string &pair : topic_config) put_pair(options.kafka.topic_config, pair, "--topic-config");
+    options.kafka.delivery_timeout = options.pump.once
+                                         ? std::min(options.pump.delivery_timeout, options.pump.once_timeout)
+                                         : options.pump.delivery_timeout;
     require_complete(options);
     return options;
 }

@@ -71,6 +71,14 @@ protected:
         rd_kafka_mock_push_request_errors(cluster_.get(), produce_request, sizeof...(codes), codes...);
     }
 
+    // Lets some requests through, then refuses one, and those that are on their way behind it as a real broker does:
+    // the mock cluster does not look at sequence numbers.
+    void refuse_later(rd_kafka_resp_err_t code) {
+        constexpr auto fine = RD_KAFKA_RESP_ERR_NO_ERROR;
+        constexpr auto out_of_order = RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+        fail_next_produce_requests(fine, fine, code, out_of_order, out_of_order, out_of_order, out_of_order);
+    }
+
     static void publish(KafkaPublisher &publisher, Ticket ticket, std::string_view value = "v") {
         const std::string key = std::to_string(ticket);
         const std::string position = "source/1/" + key + "/0";
@@ -169,8 +177,7 @@ TEST_F(KafkaPublisherTest, GetsThroughErrorsThatPassExactlyOnceAndInOrder) {
 TEST_F(KafkaPublisherTest, FailsWhenTheBrokerFindsAMessageTooLargeAndSendsNothingBehindIt) {
     KafkaPublisher publisher = make_publisher({{"batch.num.messages", "20"}}); // many requests
     publisher.open();
-    fail_next_produce_requests(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_NO_ERROR,
-                               RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    refuse_later(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     const std::string text = fatal_error(publisher, 2000);
     EXPECT_TRUE(contains(text, "source/1/")) << text;
     EXPECT_TRUE(contains(text, topic)) << text;
@@ -182,10 +189,19 @@ TEST_F(KafkaPublisherTest, FailsWhenTheBrokerFindsAMessageTooLargeAndSendsNothin
 TEST_F(KafkaPublisherTest, FailsWithTheRemedyWhenItMayNotWrite) {
     KafkaPublisher publisher = make_publisher({{"batch.num.messages", "20"}}); // many requests
     publisher.open();
-    fail_next_produce_requests(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    refuse_later(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     const std::string text = fatal_error(publisher, 2000);
     EXPECT_TRUE(contains(text, "WRITE")) << text;
     expect_honest(); // while the producer still could send what is behind
+}
+
+TEST_F(KafkaPublisherTest, LetsNothingOvertakeTheFirstMessageOfAPartition) {
+    KafkaPublisher publisher = make_publisher({{"batch.num.messages", "20"}});
+    publisher.open();
+    // Just this one: a broker accepts whatever batch comes first from a producer that it does not know.
+    fail_next_produce_requests(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    EXPECT_TRUE(contains(fatal_error(publisher, 2000), "source/1/0/0"));
+    EXPECT_TRUE(held().empty());
 }
 
 TEST_F(KafkaPublisherTest, RefusesAMessageThatIsLargerThanItsOwnLimitWithItsPosition) {
