@@ -33,10 +33,11 @@ SHIPPER_MAKE = +$(MAKE) -f shipper/Makefile
 
 .PHONY: world shipper format lint lint-boundary help
 
-world: all shipper ## the extension, the shipper and its tests
-
-shipper: ## build/waybill-shipper
+world: all ## the extension, the shipper and its tests
 	$(SHIPPER_MAKE) all
+
+shipper: ## build/waybill-shipper, build/waybill-mock-broker
+	$(SHIPPER_MAKE) programs
 
 clean: clean-shipper
 .PHONY: clean-shipper
