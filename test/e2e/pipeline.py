@@ -87,8 +87,14 @@ class Pipeline:
     def wait_until_shipped(self, timeout_s: float = 60, stream: str = "default") -> None:
         """Until all that has committed so far is acknowledged."""
         target = self.last_csn()
-        wait_until(lambda: self.acknowledged(stream) >= target, timeout_s,
-                   f"stream {stream} acknowledges csn {target}", 0.05)
+
+        def shipped() -> bool:
+            if not any(shipper.running for shipper in self._shippers):
+                logs = "\n".join(shipper.stderr()[-2000:] for shipper in self._shippers)
+                raise AssertionError(f"no shipper runs, so csn {target} is never acknowledged:\n{logs}")
+            return self.acknowledged(stream) >= target
+
+        wait_until(shipped, timeout_s, f"stream {stream} acknowledges csn {target}", 0.05)
 
     def log_bytes(self) -> int:
         """What the whole log takes on disk, indexes included."""
