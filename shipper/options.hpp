@@ -23,6 +23,7 @@ struct Options {
     std::string prefix;
     std::string format = "debezium";
     bool schemas = false;
+    bool replace_null_with_default = false;
     std::string delivery = "at_least_once";
 
     KafkaOptions kafka;

@@ -43,9 +43,9 @@ struct FormatOptions {
     std::string prefix;   // topics are <prefix>.<schema>.<table>
     bool schemas = false; // {"schema":…,"payload":…} around key and value
 
-    // A null in a column that has a default is published as that default, as JsonConverter does unless its
-    // replace.null.with.default is false.
-    bool replace_null_with_default = true;
+    // A null in a column that has a default is published as that default: what JsonConverter does unless its own
+    // replace.null.with.default is false, and not what the table holds.
+    bool replace_null_with_default = false;
 
     std::string version{waybill::version}; // source.version
 };

@@ -73,6 +73,7 @@ TEST_F(OptionsTest, ReadsEverySectionOfTheFile) {
         name = "audit"
         prefix = "acme"
         schemas = true
+        replace_null_with_default = true
         [topics]
         create = false
         partitions = 6
@@ -92,6 +93,7 @@ TEST_F(OptionsTest, ReadsEverySectionOfTheFile) {
     EXPECT_EQ(options.stream, "audit");
     EXPECT_EQ(options.prefix, "acme");
     EXPECT_TRUE(options.schemas);
+    EXPECT_TRUE(options.replace_null_with_default);
     EXPECT_FALSE(options.kafka.create_topics);
     EXPECT_EQ(options.kafka.partitions, 6);
     EXPECT_EQ(options.kafka.replication, 3);
