@@ -339,10 +339,8 @@ KafkaPublisher::TopicState &KafkaPublisher::topic_state(std::string_view topic) 
     if (!existing_topics_.contains(topic)) make_topic(name);
     auto state = std::make_unique<TopicState>();
     state->partitions.resize(static_cast<std::size_t>(existing_topics_.find(topic)->second));
-    // Properties of topics were given to the producer, which hands them down. Reports find the state by the opaque.
-    rd_kafka_topic_conf_t *const conf = rd_kafka_default_topic_conf_dup(handles_->producer.get());
-    rd_kafka_topic_conf_set_opaque(conf, state.get());
-    state->handle.reset(rd_kafka_topic_new(handles_->producer.get(), name.c_str(), conf));
+    // Properties of topics were given to the producer, which hands them down.
+    state->handle.reset(rd_kafka_topic_new(handles_->producer.get(), name.c_str(), nullptr));
     if (!state->handle) throw error(rd_kafka_last_error(), "could not use topic \"" + name + "\"");
     return *topics_.emplace(topic, std::move(state)).first->second;
 }
@@ -545,8 +543,9 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
                 }
                 delivered_.push_back(reinterpret_cast<std::uintptr_t>(message->_private));
                 if (unaccepted_partitions_ == 0) continue;
-                auto *const state = static_cast<TopicState *>(rd_kafka_topic_opaque(message->rkt));
-                PartitionState &partition = state->partitions[static_cast<std::size_t>(message->partition)];
+                // Not by an opaque of the topic: librdkafka keeps that of the first handle to a name, perhaps another.
+                TopicState &state = *topics_.at(rd_kafka_topic_name(message->rkt));
+                PartitionState &partition = state.partitions.at(static_cast<std::size_t>(message->partition));
                 if (!partition.accepted) --unaccepted_partitions_;
                 partition.accepted = true;
             }

@@ -153,6 +153,22 @@ bool contains(const std::string &text, const std::string &part) {
     return text.find(part) != std::string::npos;
 }
 
+TEST_F(KafkaPublisherTest, PublishesToATopicThatTheMockClusterMakes) {
+    const std::string made = "shop.public.made";
+    KafkaPublisher publisher = make_publisher();
+    publisher.open();
+    constexpr Ticket count = 10;
+    for (Ticket ticket = 0; ticket < count; ++ticket)
+        publisher.publish({.topic = made, .partition = 0, .key = "k", .value = "v", .headers = {}}, ticket);
+    std::size_t delivered = 0;
+    for (const TimePoint deadline = waiter_.now() + seconds(30); delivered < count && waiter_.now() < deadline;) {
+        delivered += publisher.take_delivered().size();
+        pollfd fd = publisher.wakeup();
+        waiter_.wait({&fd, 1}, waiter_.now() + milliseconds(100));
+    }
+    EXPECT_EQ(delivered, count);
+}
+
 TEST_F(KafkaPublisherTest, DeliversInOrderAndReportsEachMessageOnce) {
     KafkaPublisher publisher = make_publisher();
     publisher.open();
