@@ -9,8 +9,9 @@ extern "C" {
 
 PG_MODULE_MAGIC;
 
-PGDLLEXPORT void _PG_init(void);
+PGDLLEXPORT void _PG_init(void); // NOLINT(readability-identifier-naming,bugprone-reserved-identifier)
 
+// NOLINTNEXTLINE(readability-identifier-naming,bugprone-reserved-identifier): PostgreSQL calls it by this name
 void _PG_init(void) {
     waybill::settings::define();
     waybill::register_invalidation_callbacks();

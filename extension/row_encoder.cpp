@@ -10,7 +10,6 @@ namespace waybill {
 namespace {
 
 using record::Encoding;
-using record::Operation;
 
 // The record under construction, and an array's value until its length is known. Reused by each change; what a
 // failed change left in them is cleared by the next.
@@ -123,13 +122,13 @@ void append_old_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot
     for (const ColumnEncoder &column : table.columns) {
         const int i = column.attribute - 1;
         const bool is_null = old_row.tts_isnull[i];
-        if (is_null && new_row.tts_isnull[i])
+        const bool unchanged =
+            is_null == new_row.tts_isnull[i] &&
+            (is_null || datumIsEqual(old_row.tts_values[i], new_row.tts_values[i], column.by_value, column.length));
+        if (unchanged)
             to.append_varint(record::unchanged_header);
         else if (is_null)
             to.append_varint(record::null_header);
-        else if (!new_row.tts_isnull[i] &&
-                 datumIsEqual(old_row.tts_values[i], new_row.tts_values[i], column.by_value, column.length))
-            to.append_varint(record::unchanged_header);
         else
             append_datum(to, column.encoder, old_row.tts_values[i]);
     }
