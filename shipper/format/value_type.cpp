@@ -9,9 +9,9 @@ namespace {
 
 // The oids of pg_type.dat, which never change.
 enum class TypeOid : std::uint32_t {
-    bool_ = 16,
+    boolean = 16,
     bytea = 17,
-    char_ = 18,
+    one_char = 18,
     name = 19,
     int8 = 20,
     int2 = 21,
@@ -83,7 +83,7 @@ void set_scalar(ValueType &type, std::uint32_t oid, const Column &column) {
     const std::int32_t fraction = has_fraction ? column.typmod : max_fraction_digits;
     const bool in_ms = fraction <= max_ms_fraction_digits;
     switch (static_cast<TypeOid>(oid)) {
-    case TypeOid::bool_: type.mapping = Mapping::boolean; return;
+    case TypeOid::boolean: type.mapping = Mapping::boolean; return;
     case TypeOid::int2: type.mapping = Mapping::int16; return;
     case TypeOid::int4: type.mapping = Mapping::int32; return;
     case TypeOid::int8: type.mapping = Mapping::int64; return;
@@ -96,7 +96,7 @@ void set_scalar(ValueType &type, std::uint32_t oid, const Column &column) {
     case TypeOid::varchar:
     case TypeOid::bpchar:
     case TypeOid::name: type.mapping = Mapping::string; return;
-    case TypeOid::char_: type.mapping = Mapping::single_char; return;
+    case TypeOid::one_char: type.mapping = Mapping::single_char; return;
     case TypeOid::bytea: type.mapping = Mapping::bytes; return;
     case TypeOid::bit:
     case TypeOid::varbit: set_bits(type, column.typmod); return;

@@ -25,7 +25,7 @@ std::string error_of(const std::string &definition) {
     return "no error";
 }
 
-std::string with(std::string what, const std::string &by) {
+std::string with(const std::string &what, const std::string &by) {
     std::string definition = orders;
     const std::size_t at = definition.find(what);
     EXPECT_NE(at, definition.npos) << what;
