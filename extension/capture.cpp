@@ -15,8 +15,8 @@ using namespace waybill;
 
 void capture(const TriggerCall &call) {
     const TableInfo &table = table_info(*call.relation, *call.trigger);
-    const std::span<const char> change = encode_change(call, table);
-    append_to_transaction(change, call.command, call.consumed);
+    const std::uint32_t rank = rank_in_transaction(call);
+    append_to_transaction(encode_change(call, table, rank));
 }
 
 } // namespace

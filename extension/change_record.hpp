@@ -8,10 +8,11 @@
 //   stream  := record*
 //   record  := varint length of what follows, u8 operation, body
 //   body    := context:  the transaction's context, UTF-8 text (at most one such record, and the first)
-//              insert:   varint command id, varint shape, row (new)
-//              delete:   varint command id, varint shape, row (old)
-//              update:   varint command id, varint shape, row (new), row (old; equal columns are `unchanged`)
-//              truncate: varint command id, varint shape
+//              insert:   varint rank, varint shape, row (new)
+//              delete:   varint rank, varint shape, row (old)
+//              update:   varint rank, varint shape, row (new), row (old; equal columns are `unchanged`)
+//              truncate: varint rank, varint shape
+//   rank    := orders the changes of a transaction, which are stored in this order; of no use to readers
 //   row     := value for each column of the shape, in the shape's order
 //   value   := varint header [, bytes]
 //              header 0: NULL; header 1: unchanged (same as the new row's value; in an update's old row only);

@@ -57,13 +57,13 @@ private:
     std::uint32_t offset_ = 0;
 };
 
-CommandId command_of(const ByteBuffer &record, std::size_t body) {
-    std::uint64_t command = 0;
-    record::get_varint(record.data() + body + 1, record.data() + record.size(), command);
-    return static_cast<CommandId>(command);
+std::uint64_t rank_of(const ByteBuffer &record, std::size_t body) {
+    std::uint64_t rank = 0;
+    record::get_varint(record.data() + body + 1, record.data() + record.size(), rank);
+    return rank;
 }
 
-// Sorts records by their commands' ranks, then by the order in which they were put; on disk beyond work_mem.
+// Sorts records by rank, then by the order in which they were put; on disk beyond work_mem.
 class RecordSort {
 public:
     RecordSort() {
@@ -79,14 +79,14 @@ public:
                                  collations.data(), nulls_first.data());
     }
 
-    void put(std::uint32_t rank, const ByteBuffer &record) {
+    void put(std::uint64_t rank, const ByteBuffer &record) {
         TupleTableSlot *slot = put_slot();
         ExecClearTuple(slot);
         value_.clear();
         value_.append_int32(0);
         value_.append(record.data(), record.size());
         SET_VARSIZE(value_.data(), value_.size());
-        slot->tts_values[0] = Int64GetDatum(rank);
+        slot->tts_values[0] = Int64GetDatum(static_cast<int64>(rank));
         slot->tts_values[1] = Int64GetDatum(number_++);
         slot->tts_values[2] = PointerGetDatum(value_.data());
         std::fill_n(slot->tts_isnull, columns, false);
@@ -216,7 +216,7 @@ Chunk &ChunkStream::chunk(std::size_t i) {
     return *found;
 }
 
-ChunkStream ChunkStream::sorted(CommandOrder &order) {
+ChunkStream ChunkStream::sorted_by_rank() {
     return with_memory_context(context_, [&] {
         ByteBuffer record{};
         record.use(context_);
@@ -224,7 +224,7 @@ ChunkStream ChunkStream::sorted(CommandOrder &order) {
         RecordSort sort;
         for (RecordReader reader{*this}; reader.next(record, body);) {
             CHECK_FOR_INTERRUPTS();
-            sort.put(order.rank(command_of(record, body)), record);
+            sort.put(rank_of(record, body), record);
         }
         record.release();
         close();

@@ -2,7 +2,6 @@
 // It knows nothing of transactions.
 #pragma once
 
-#include "command_order.hpp"
 #include "postgres.hpp"
 
 namespace waybill {
@@ -55,9 +54,9 @@ public:
     // Adds all of `stream` behind what is here, if both fit one chunk together.
     [[nodiscard]] bool absorb(ChunkStream &stream);
 
-    // The same records in the order of their commands' ranks; those of one command stay in the order in which they were
-    // appended. Takes work_mem besides the new stream's own limit.
-    [[nodiscard]] ChunkStream sorted(CommandOrder &order);
+    // The same records, all of changes, in the order of their ranks; those of one rank stay in the order in which they
+    // were appended. Takes work_mem besides the new stream's own limit, and closes this one.
+    [[nodiscard]] ChunkStream sorted_by_rank();
 
     // Gives back the temporary file, and with it what was spilled. An abort does the same by itself.
     void close();

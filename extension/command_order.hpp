@@ -1,63 +1,85 @@
-// The order of a transaction's commands, as far as their changes tell.
+// The order in which a transaction's changes were made, as far as they tell.
 //
-// Capture sees changes in another order than they were made in: a statement's AFTER triggers fire when it is done with
-// all rows, those of a statement that runs inside one of its triggers when that one is done. Of two commands O (outer)
-// and I (inner):
+// Capture sees them in another one: a statement's AFTER triggers fire when it is done with all its rows, those of a
+// statement that runs inside one of its triggers when that one is done. For a statement O (outer) and one inside it, I:
 //
-//   I runs in an AFTER trigger of O   O made all its changes before I; at least one of them was captured before I's,
-//                                     since our trigger sorts first, or I changed a row that O made.
-//   I runs in a BEFORE trigger of O,  I's changes are captured first, and count as made first, unless I changed a row
-//   or in a function that O calls     that O made: then O's count as made first.
+//   I runs in an AFTER trigger of O   O made all its changes before I. One of them was captured before I's, because our
+//                                     trigger sorts first.
+//   I runs in a BEFORE trigger of O,  I is captured first. It was made between two rows of O, and unless it changed a
+//   or in a function that O calls     row that O had made, it may stand before all of them: so O's rows up to the last
+//                                     one that I changed come before I, the others after it.
 //
-// So commands rank by their first sight: a captured change of the command, or one that consumed a row it made. Command
-// ids alone would not do: O's is the smaller one in both cases.
+// Command ids do not tell these apart: O's is the smaller one in both cases. So changes get ranks as they are captured:
+//
+//   O: insert rows 1 and 2; a BEFORE trigger deletes row 1 when row 2 comes
+//   captured      I deletes 1, made by O, of which nothing was seen yet:  O's part up to 1 has rank 0, I rank 1
+//                 O inserts 1: the part's end, rank 0                     then O inserts 2: rank 2
+//
+// What cannot be told: in the second case, that I put a row under a key that O had just vacated. It comes first.
 #pragma once
 
 #include "postgres.hpp"
 
 namespace waybill {
 
+// A version of a row that this transaction made.
+struct MadeRow {
+    CommandId command; // that made it
+    Oid relation;
+    ItemPointerData place;
+
+    friend bool operator==(const MadeRow &a, const MadeRow &b) {
+        return a.command == b.command && a.relation == b.relation &&
+               ItemPointerGetBlockNumberNoCheck(&a.place) == ItemPointerGetBlockNumberNoCheck(&b.place) &&
+               ItemPointerGetOffsetNumberNoCheck(&a.place) == ItemPointerGetOffsetNumberNoCheck(&b.place);
+    }
+};
+
 class CommandOrder {
 public:
     void use(MemoryContext context) { context_ = context; }
 
-    // A change of `command` was captured, which consumed a row made by `consumed`.
-    void saw(CommandId command, std::optional<CommandId> consumed) {
-        if (seen_any_ && command == last_ && (!consumed || *consumed == last_)) return;
-        if (consumed) rank_or_add(*consumed);
-        const std::uint32_t rank = rank_or_add(command);
-        inverted_ |= seen_any_ && rank < last_rank_;
-        last_ = command;
-        last_rank_ = rank;
-        seen_any_ = true;
-    }
+    // The rank of a change that was just captured: changes are to be sorted by it, those of one rank in the order of
+    // their capture. `made` is the row that it made, `consumed` the one that it changed or deleted, if this transaction
+    // had made it.
+    std::uint32_t rank(CommandId command, const std::optional<MadeRow> &made, const std::optional<MadeRow> &consumed);
 
-    // Whether the changes came in the order of their commands' ranks.
+    // Whether the changes were captured in the order of their ranks.
     [[nodiscard]] bool in_order() const { return !inverted_; }
 
-    // The rank of a command that was seen.
-    [[nodiscard]] std::uint32_t rank(CommandId command) { return rank_or_add(command); }
-
 private:
-    struct Entry {
-        CommandId command; // the hash key
+    // The changes of a command up to one that made a certain row.
+    struct Part {
         std::uint32_t rank;
+        MadeRow end;
+        Part *next;
     };
 
-    std::uint32_t rank_or_add(CommandId command);
-    void index_all();
-    std::uint32_t add(CommandId command);
+    struct Command {
+        CommandId id;
+        bool captured;      // something of it was
+        std::uint32_t rank; // of what belongs to no part; set when `captured`
+        Part *first_part;
+        Part *last_part;
+    };
+
+    struct IndexEntry {
+        CommandId id; // the hash key
+        std::uint32_t number;
+    };
+
+    Command *find(CommandId id);
+    Command &find_or_add(CommandId id);
+    void add_part(const MadeRow &end);
 
     MemoryContext context_;
-    CommandId *commands_; // in the order of their ranks
+    Command *commands_; // in the order in which they were seen
     std::uint32_t count_;
     std::uint32_t capacity_;
-    HTAB *ranks_; // made when an older command is looked up
-
-    CommandId greatest_; // of `commands_`
-    CommandId last_;     // seen, with its rank
-    std::uint32_t last_rank_;
-    bool seen_any_;
+    CommandId greatest_; // of their ids
+    HTAB *index_;        // of their places in `commands_`; made when an older one is looked for
+    std::uint32_t next_rank_;
+    std::uint32_t last_rank_; // given to a change
     bool inverted_;
 };
 

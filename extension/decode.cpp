@@ -211,7 +211,7 @@ private:
             context_ = with_memory_context(shape_context_, [&] { return CStringGetTextDatum(server_cstring(utf8)); });
             return;
         }
-        body.varint(); // the command id: the records are in its order already
+        body.varint(); // the rank: the records are in its order already
         const DecodedShape &shape = find_shape(body.varint());
 
         std::array<Datum, out_columns> values{};

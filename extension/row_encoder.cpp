@@ -227,7 +227,7 @@ void release_large_buffers() {
     array_buffer.release_if_large();
 }
 
-std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table) {
+std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank) {
     // A record begins with its length, which is known at its end: leave room and fill it in backwards.
     constexpr std::size_t prefix = record::max_varint_size;
     record_buffer.use(TopMemoryContext);
@@ -235,7 +235,7 @@ std::span<const char> encode_change(const TriggerCall &call, const TableInfo &ta
     record_buffer.clear();
     record_buffer.advance_to(record_buffer.reserve(prefix) + prefix);
     record_buffer.append_byte(static_cast<std::uint8_t>(call.operation));
-    record_buffer.append_varint(call.command);
+    record_buffer.append_varint(rank);
     record_buffer.append_varint(static_cast<std::uint64_t>(table.shape));
     if (table.depends_on_settings)
         with_pinned_settings([&] { append_rows(record_buffer, call, table); });

@@ -45,8 +45,8 @@ struct ElementType {
 // Chooses the encoder of a type; what it needs is allocated in the current memory context.
 ValueEncoder make_value_encoder(Oid type);
 
-// Encodes a change. The bytes are valid until the next call.
-std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table);
+// Encodes a change that has `rank` in its transaction (command_order.hpp). The bytes are valid until the next call.
+std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank);
 
 // Gives back what a very large row made the encoder take; called when a transaction ends.
 void release_large_buffers();

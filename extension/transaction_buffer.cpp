@@ -95,7 +95,7 @@ void log_changes() {
     if (buffer == nullptr) return;
     if (!buffer->changes.empty() && belongs_to_present_extension()) {
         store_new_shapes();
-        if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted(buffer->commands);
+        if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted_by_rank();
         ChunkStream context = context_record();
         if (context.absorb(buffer->changes)) buffer->changes.close();
         append_to_log(buffer->commit_sequence, context, buffer->changes);
@@ -149,7 +149,7 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
 
 } // namespace
 
-void append_to_transaction(std::span<const char> record, CommandId command, std::optional<CommandId> consumed) {
+std::uint32_t rank_in_transaction(const TriggerCall &call) {
     if (logged)
         ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                 errmsg("cannot capture a change after the changes of its transaction were logged"),
@@ -160,8 +160,11 @@ void append_to_transaction(std::span<const char> record, CommandId command, std:
         buffer = nullptr;
     }
     if (buffer == nullptr) create_buffer();
+    return buffer->commands.rank(call.command, call.made, call.consumed);
+}
+
+void append_to_transaction(std::span<const char> record) {
     mark_savepoint();
-    buffer->commands.saw(command, consumed);
     buffer->changes.append(record, true);
 }
 

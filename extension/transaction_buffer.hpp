@@ -2,13 +2,17 @@
 #pragma once
 
 #include "postgres.hpp"
+#include "trigger_call.hpp"
 
 namespace waybill {
 
-// Adds an encoded change of this transaction, made by `command` from a row that `consumed` made (command_order.hpp). It
-// is dropped again if the savepoint in force is rolled back. Beyond waybill.buffer_size in memory they go to a
-// temporary file.
-void append_to_transaction(std::span<const char> record, CommandId command, std::optional<CommandId> consumed);
+// The place of a change among those of its transaction (command_order.hpp): to be asked once, before it is added.
+// Error: when the transaction's changes were logged already.
+std::uint32_t rank_in_transaction(const TriggerCall &call);
+
+// Adds an encoded change. It is dropped again if the savepoint in force is rolled back. Beyond waybill.buffer_size in
+// memory the changes go to a temporary file.
+void append_to_transaction(std::span<const char> record);
 
 // Writes the transaction's changes into the log at pre-commit, drops them at its end.
 void register_transaction_callbacks();

@@ -21,10 +21,14 @@ CommandId inserting_command(const HeapTupleData &tuple) {
                                                            : HeapTupleHeaderGetRawCommandId(tuple.t_data);
 }
 
-// The command of this transaction that made a row version which this transaction updated or deleted again.
-std::optional<CommandId> consumed_command(const HeapTupleData &old_tuple) {
+MadeRow made_row(const HeapTupleData &tuple, CommandId command) {
+    return {.command = command, .relation = tuple.t_tableOid, .place = tuple.t_self};
+}
+
+// A row version that this transaction made, and has updated or deleted again: it has a combo command id.
+std::optional<MadeRow> consumed_row(const HeapTupleData &old_tuple) {
     if ((old_tuple.t_data->t_infomask & HEAP_COMBOCID) == 0) return std::nullopt;
-    return HeapTupleHeaderGetCmin(old_tuple.t_data);
+    return made_row(old_tuple, HeapTupleHeaderGetCmin(old_tuple.t_data));
 }
 
 } // namespace
@@ -41,17 +45,19 @@ TriggerCall row_trigger_call(FunctionCallInfo fcinfo) {
     } else if (TRIGGER_FIRED_BY_INSERT(data.tg_event)) {
         call.operation = record::Operation::insert;
         call.command = inserting_command(*data.tg_trigtuple);
+        call.made = made_row(*data.tg_trigtuple, call.command);
         call.new_row = data.tg_trigslot;
     } else if (TRIGGER_FIRED_BY_UPDATE(data.tg_event)) {
         call.operation = record::Operation::update;
         call.command = inserting_command(*data.tg_newtuple);
-        call.consumed = consumed_command(*data.tg_trigtuple);
+        call.made = made_row(*data.tg_newtuple, call.command);
+        call.consumed = consumed_row(*data.tg_trigtuple);
         call.old_row = data.tg_trigslot;
         call.new_row = data.tg_newslot;
     } else {
         call.operation = record::Operation::remove;
         call.command = HeapTupleHeaderGetCmax(data.tg_trigtuple->t_data);
-        call.consumed = consumed_command(*data.tg_trigtuple);
+        call.consumed = consumed_row(*data.tg_trigtuple);
         call.old_row = data.tg_trigslot;
     }
     return call;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "change_record.hpp"
+#include "command_order.hpp"
 #include "postgres.hpp"
 
 namespace waybill {
@@ -10,11 +11,11 @@ struct TriggerCall {
     record::Operation operation;
     Relation relation; // the table or partition that holds the row
     const Trigger *trigger;
-    CommandId command; // that made the change
-    // The command that made the old row, if this transaction did: its change came earlier, whenever it is captured.
-    std::optional<CommandId> consumed;
-    TupleTableSlot *old_row; // null for insert and truncate
-    TupleTableSlot *new_row; // null for delete and truncate
+    CommandId command;               // that made the change
+    std::optional<MadeRow> made;     // the new row
+    std::optional<MadeRow> consumed; // the old row, if this transaction made it
+    TupleTableSlot *old_row;         // null for insert and truncate
+    TupleTableSlot *new_row;         // null for delete and truncate
 };
 
 // Reads the call of waybill.capture() (row level) or waybill.capture_truncate() (statement level).

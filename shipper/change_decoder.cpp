@@ -142,9 +142,9 @@ void ChangeDecoder::read_context(const char *from) {
 }
 
 ChangeDecoder::Step ChangeDecoder::read_change(record::Operation operation, const char *from) {
-    std::uint64_t command_id = 0;
-    from = read_varint(from, command_id);
-    if (command_id > std::numeric_limits<std::uint32_t>::max()) fail("a command id of more than 32 bits", from);
+    std::uint64_t rank = 0;
+    from = read_varint(from, rank);
+    if (rank > std::numeric_limits<std::uint32_t>::max()) fail("a rank of more than 32 bits", from);
     std::uint64_t shape_id = 0;
     from = read_varint(from, shape_id);
     if (shape_id > std::numeric_limits<std::int32_t>::max()) fail("a shape id of more than 31 bits", from);

@@ -47,6 +47,10 @@ INSERT INTO latest VALUES (1, 1), (2, 1);
 INSERT INTO latest VALUES (1, 2), (2, 2);
 SELECT tx, index, op, key, coalesce(after, before) -> 'version' AS version FROM log WHERE "table" = 'latest' AND tx > 4;
 
+-- The same row twice in one statement.
+INSERT INTO latest VALUES (7, 1), (7, 2), (7, 3);
+SELECT index, op, key, coalesce(after, before) -> 'version' AS version FROM log WHERE "table" = 'latest' AND tx > 5;
+
 -- ... but after the rows that the statement made before: here it changes the one before it.
 CREATE TABLE chain (id int PRIMARY KEY, next int);
 SELECT waybill.enable_capture('chain');
@@ -59,11 +63,29 @@ CREATE TRIGGER link BEFORE INSERT ON chain FOR EACH ROW EXECUTE FUNCTION link();
 INSERT INTO chain SELECT g FROM generate_series(1, 3) g;
 SELECT index, op, key, after -> 'next' AS next FROM log WHERE "table" = 'chain';
 
+-- Both at once, nested, with a savepoint in between that is undone.
+CREATE FUNCTION link_more() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.id % 10 = 1 THEN RETURN NEW; END IF;
+    BEGIN
+        UPDATE chain SET next = -1 WHERE id = NEW.id - 1;
+        RAISE EXCEPTION 'undo';
+    EXCEPTION WHEN raise_exception THEN
+        INSERT INTO chain VALUES (NEW.id + 1000, NEW.id - 1);
+    END;
+    DELETE FROM chain WHERE id = NEW.id - 1;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER more BEFORE INSERT ON chain FOR EACH ROW WHEN (NEW.id BETWEEN 10 AND 999) EXECUTE FUNCTION link_more();
+INSERT INTO chain SELECT g FROM generate_series(11, 14) g;
+SELECT index, op, key, after -> 'next' AS next FROM log WHERE "table" = 'chain' AND tx = (SELECT max(tx) FROM log);
+SELECT id, next FROM chain WHERE id > 10 ORDER BY id;
+
 -- Cascades: the parent's change comes first.
 INSERT INTO child VALUES (1, 1), (2, 1);
 UPDATE t SET id = 100 WHERE id = 1;
 DELETE FROM t WHERE id = 100;
-SELECT tx, index, "table", op, key FROM log WHERE "table" IN ('t', 'child') AND tx BETWEEN 7 AND 9;
+SELECT tx, index, "table", op, key FROM log WHERE tx > (SELECT max(tx) - 3 FROM log);
 
 -- Deferred triggers run inside the commit and are captured too.
 CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$

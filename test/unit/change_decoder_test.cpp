@@ -332,7 +332,7 @@ TEST_F(ChangeDecoderTest, RefusesMalformedRecords) {
         {varint(~std::uint64_t{0}) + "I", "a record of 18446744073709551615 bytes"},
         {record_of('I', ""), "a number cut by its record's end"},
         {record_of('I', "\x85"), "a number cut by its record's end"},
-        {record_of('I', varint(std::uint64_t{1} << 32) + varint(1)), "a command id of more than 32 bits"},
+        {record_of('I', varint(std::uint64_t{1} << 32) + varint(1)), "a rank of more than 32 bits"},
         {record_of('I', varint(5) + varint(std::uint64_t{1} << 31)), "a shape id of more than 31 bits"},
         {change_record('I', 1, value("1") + null), "a number cut by its record's end"},
         {change_record('I', 1, value("1") + null + null + null), "bytes behind the record's last value"},
