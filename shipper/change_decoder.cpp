@@ -223,7 +223,7 @@ const char *ChangeDecoder::read_row(const char *from, std::span<Value> row, cons
 
 const char *ChangeDecoder::read_varint(const char *from, std::uint64_t &value) const {
     if (from != record_.end && (*from & 0x80) == 0) {
-        value = static_cast<std::uint64_t>(*from);
+        value = static_cast<unsigned char>(*from);
         return from + 1;
     }
     const char *const end = record::get_varint(from, record_.end, value);

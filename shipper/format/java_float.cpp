@@ -67,7 +67,7 @@ void write(JsonWriter &out, Float value) {
         put(zeros.substr(0, static_cast<std::size_t>(-number.exponent - 1)));
         put(digits);
     } else {
-        const auto before_point = static_cast<std::size_t>(number.exponent + 1);
+        const auto before_point = static_cast<std::size_t>(number.exponent) + 1;
         put(digits.substr(0, before_point));
         if (digits.size() < before_point) put(zeros.substr(0, before_point - digits.size()));
         put(".");
