@@ -205,11 +205,11 @@ PYTHON
 suite_lint() {
     local passed=0 failed=0 check
     for check in lint-boundary lint-format lint-tidy; do
-        if make -j"$(nproc)" -k "$check" >"$work/$check.log" 2>&1 </dev/null; then
+        if make -s -j"$(nproc)" -k "$check" >"$work/$check.log" 2>&1 </dev/null; then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))
-            tail -n 60 "$work/$check.log" >>"$work/lint.shown"
+            grep -v 'warnings generated' "$work/$check.log" | tail -n 60 >>"$work/lint.shown"
         fi
     done
     echo "$passed $failed" >"$work/lint.count"
