@@ -47,6 +47,9 @@ public:
     // Connects and checks that all is there that shipping needs.
     virtual Stream open() = 0;
 
+    // The stream as it is now: what open() found may be gone by the time that the lock is had.
+    [[nodiscard]] virtual Stream find_stream() = 0;
+
     // Becomes the only shipper of the stream; false when there is one. Holds as long as the connection.
     [[nodiscard]] virtual bool try_lock() = 0;
 
@@ -77,6 +80,7 @@ public:
         : conninfo_(std::move(conninfo)), stream_(std::move(stream)), waiter_(waiter) {}
 
     Stream open() override;
+    [[nodiscard]] Stream find_stream() override;
     [[nodiscard]] bool try_lock() override;
     [[nodiscard]] Csn acknowledged() override;
     void ask_safe_csn(Csn after, int wait_ms) override;
@@ -93,7 +97,6 @@ public:
     void connect();
     void check_extension();
     void check_privileges();
-    [[nodiscard]] Stream find_stream();
 
     // One shape, with no columns, for each table that was ever captured and belongs to the stream.
     [[nodiscard]] std::vector<Shape> captured_shapes();

@@ -165,7 +165,7 @@ void Pump::Flow::take_delivered() {
     if (!delivered.empty() || tracker_.in_flight() == 0) last_delivery_ = now;
     const milliseconds patience =
         options_.once ? std::min(options_.delivery_timeout, options_.once_timeout) : options_.delivery_timeout;
-    if (now - last_delivery_ >= patience)
+    if (tracker_.in_flight() > 0 && now - last_delivery_ >= patience)
         throw KafkaError(0, false,
                          fmt::format("Kafka acknowledged none of {} messages on their way for {} s; check the brokers",
                                      tracker_.in_flight(), std::chrono::duration_cast<seconds>(patience).count()));
@@ -178,7 +178,13 @@ void Pump::Flow::take_answer() {
 
 void Pump::Flow::take(const ChangeLog::SafeCsn &answer) {
     fenced_ = true;
-    if (answer.csn <= upto_) return;
+    // Within one log csns only grow. Going on would skip what the new log has up to here.
+    if (answer.csn < upto_)
+        throw PgError("55006", true,
+                      fmt::format("the log ends at csn {}, but was read or acknowledged up to {}: it was made anew, or "
+                                  "restored",
+                                  answer.csn, upto_));
+    if (answer.csn == upto_) return;
     upto_ = answer.csn;
     all_fetched_ = false;
 }
@@ -243,7 +249,8 @@ int Pump::Flow::patience_ms() const {
     if (options_.once) return 0;
     if (tracker_.window() == 0 && !owes_acknowledgement()) return static_cast<int>(options_.idle_wait.count());
     const auto due = std::chrono::duration_cast<milliseconds>(acknowledge_at_ - waiter_.now());
-    return static_cast<int>(due > milliseconds(0) ? due.count() : options_.acknowledge_interval.count());
+    const milliseconds patience = due > milliseconds(0) ? due : options_.acknowledge_interval;
+    return static_cast<int>(std::min(patience, options_.idle_wait).count());
 }
 
 // Publishes some changes of what was fetched. True when it could go on at once.
@@ -394,8 +401,13 @@ void Pump::flow(bool &progressed) {
         }
     } const disconnect{*this};
 
-    const Stream stream = change_log_.open();
-    lock(stream);
+    const Stream opened = change_log_.open();
+    lock(opened);
+    // A standby may have waited for days, while the extension or the stream was made anew.
+    const Stream stream = change_log_.find_stream();
+    if (stream.id != opened.id)
+        throw PgError("55006", true,
+                      fmt::format("stream \"{}\" was made anew before it could be shipped", stream.name));
     const Csn acknowledged = change_log_.acknowledged();
     publisher_.open();
     log_.info("shipping stream \"{}\" of database \"{}\" from csn {}", stream.name, stream.source.database,

@@ -91,13 +91,20 @@ public:
     Stream open() override {
         ++opened;
         if (open_error) throw *open_error;
-        return {.id = 1, .name = "default", .tables = tables, .source = {.id = "source", .database = "shop"}};
+        return find_stream();
     }
-    [[nodiscard]] bool try_lock() override { return ++lock_attempts > locked_for; }
+    [[nodiscard]] Stream find_stream() override {
+        return {.id = 1, .name = "default", .tables = tables, .source = {.id = source, .database = "shop"}};
+    }
+    [[nodiscard]] bool try_lock() override {
+        if (++lock_attempts <= locked_for) return false;
+        source = source_when_locked;
+        return true;
+    }
     [[nodiscard]] Csn acknowledged() override { return acknowledged_csn; }
-    void ask_safe_csn(Csn after, int wait_ms) override {
+    void ask_safe_csn(Csn /*after*/, int wait_ms) override {
         longest_wait_ms = std::max(longest_wait_ms, wait_ms);
-        ask(SafeCsn{std::max(after, last_csn_)});
+        ask(SafeCsn{last_csn_});
     }
     void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) override {
         Batch batch;
@@ -155,6 +162,8 @@ public:
     int fails_in = 0; // answers
     int slowness = 0; // an answer comes after up to so many looks
     int locked_for = 0;
+    std::string source = "source";
+    std::string source_when_locked = "source"; // as if the extension was made anew meanwhile
     int opened = 0;
     int lock_attempts = 0;
     int fetches = 0;
@@ -266,7 +275,11 @@ protected:
     void run(bool once = true) {
         options_.once = once;
         Pump(
-            change_log_, publisher_, [this](const Source &) { return std::make_unique<FakeFormat>(silent_every_); },
+            change_log_, publisher_,
+            [this](const Source &source) {
+                shipped_source_ = source.id;
+                return std::make_unique<FakeFormat>(silent_every_);
+            },
             waiter_, log_, options_)
             .run();
     }
@@ -295,7 +308,24 @@ protected:
     Log log_{LogLevel::off, LogFormat::text};
     PumpOptions options_;
     int silent_every_ = 0;
+    std::string shipped_source_;
 };
+
+TEST_F(PumpTest, ShipsUnderTheSourceThatIsThereOnceItHasTheLock) {
+    change_log_.commit(1);
+    change_log_.source_when_locked = "made anew";
+    run();
+    EXPECT_EQ(shipped_source_, "made anew");
+}
+
+TEST_F(PumpTest, DoesNotGoOnInALogThatEndsBeforeWhatWasAcknowledged) {
+    change_log_.commit(3);
+    change_log_.acknowledged_csn = 1000;
+    options_.once_timeout = milliseconds(1000);
+    EXPECT_THROW(run(), PgError);
+    EXPECT_TRUE(broker_.changes.empty());
+    EXPECT_EQ(change_log_.acknowledged_csn, 1000);
+}
 
 TEST_F(PumpTest, ShipsAllInOrderOnceWhenNothingFails) {
     commit_many(500);
