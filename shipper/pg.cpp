@@ -2,6 +2,7 @@
 
 #include "errors.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cctype>
@@ -49,7 +50,45 @@ PgError statement_error(const PGresult *result) {
     return {field(PG_DIAG_SQLSTATE), false, "PostgreSQL: " + one_line(text)};
 }
 
+std::vector<std::string> split(const char *list) {
+    std::vector<std::string> parts;
+    std::string_view rest = list != nullptr ? list : "";
+    for (std::size_t comma = rest.find(','); comma != std::string_view::npos; comma = rest.find(',')) {
+        parts.emplace_back(rest.substr(0, comma));
+        rest.remove_prefix(comma + 1);
+    }
+    parts.emplace_back(rest);
+    return parts;
+}
+
 } // namespace
+
+// One of the hosts of a conninfo; all empty for a single one, which libpq takes from there itself.
+struct PgConnection::Host {
+    std::string host;
+    std::string address;
+    std::string port;
+};
+
+std::vector<PgConnection::Host> PgConnection::split_hosts(const std::string &conninfo) {
+    const ConninfoOptions parsed(PQconninfoParse(conninfo.c_str(), nullptr));
+    const auto value = [&](std::string_view keyword) -> const char * {
+        for (const PQconninfoOption *option = parsed.get(); option != nullptr && option->keyword != nullptr; ++option)
+            if (option->keyword == keyword) return option->val;
+        return nullptr;
+    };
+    const std::vector<std::string> names = split(value("host"));
+    const std::vector<std::string> addresses = split(value("hostaddr"));
+    const std::vector<std::string> ports = split(value("port"));
+    const std::size_t count = std::max(names.size(), addresses.size());
+    const auto fits = [&](std::size_t size) { return size == 1 || size == count; };
+    // Lists that do not fit together are libpq's to complain about.
+    if (count == 1 || !fits(names.size()) || !fits(addresses.size()) || !fits(ports.size())) return {Host{}};
+    const auto at = [](const std::vector<std::string> &list, std::size_t i) { return list[list.size() == 1 ? 0 : i]; };
+    std::vector<Host> hosts(count);
+    for (std::size_t i = 0; i < count; ++i) hosts[i] = {at(names, i), at(addresses, i), at(ports, i)};
+    return hosts;
+}
 
 std::int32_t PgResult::int32(int row, int column) const {
     return std::bit_cast<std::int32_t>(big_endian<std::uint32_t>(bytes(row, column)));
@@ -59,13 +98,49 @@ std::int64_t PgResult::int64(int row, int column) const {
     return std::bit_cast<std::int64_t>(big_endian<std::uint64_t>(bytes(row, column)));
 }
 
+// One host after the other, each with the whole time: libpq tries several by itself, but waits for the first that says
+// nothing as long as it is let.
 PgConnection::PgConnection(const std::string &conninfo, Waiter &waiter, TimePoint deadline) : waiter_(&waiter) {
+    const auto patience = deadline - waiter.now();
+    const std::vector<Host> hosts = split_hosts(conninfo);
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+        try {
+            connect(conninfo, hosts[i], waiter.now() + patience);
+            return;
+        } catch (const PgError &error) {
+            // A wrong password or database is not right on the next host.
+            const bool refused = error.sqlstate.starts_with("28") || error.sqlstate.starts_with("3D");
+            if (refused || i + 1 == hosts.size()) throw;
+        }
+    }
+}
+
+void PgConnection::connect(const std::string &conninfo, const Host &host, TimePoint deadline) {
     // libpq reads them in this order: what stands before `dbname` is a default for the user's conninfo, what stands
     // behind overrides it. A peer that vanished without a word is noticed within half a minute.
-    constexpr std::array keywords{
-        "keepalives_idle", "keepalives_interval",       "keepalives_count", "tcp_user_timeout",
-        "dbname",          "fallback_application_name", "client_encoding",  ""};
-    const std::array values{"15", "5", "3", "30000", conninfo.c_str(), "waybill-shipper", "UTF8", ""};
+    constexpr std::array keywords{"keepalives_idle",
+                                  "keepalives_interval",
+                                  "keepalives_count",
+                                  "tcp_user_timeout",
+                                  "dbname",
+                                  "fallback_application_name",
+                                  "client_encoding",
+                                  "host",
+                                  "hostaddr",
+                                  "port",
+                                  ""};
+    // An empty value is as none.
+    const std::array values{"15",
+                            "5",
+                            "3",
+                            "30000",
+                            conninfo.c_str(),
+                            "waybill-shipper",
+                            "UTF8",
+                            host.host.c_str(),
+                            host.address.c_str(),
+                            host.port.c_str(),
+                            ""};
     std::array<const char *, keywords.size()> names{};
     for (std::size_t i = 0; i + 1 < keywords.size(); ++i) names[i] = keywords[i];
     names.back() = nullptr;

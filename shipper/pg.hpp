@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace waybill {
 
@@ -52,7 +53,7 @@ class PgConnection {
 public:
     using Parameters = std::initializer_list<std::string>;
 
-    // Connects, or throws PgError at the deadline, Stopped.
+    // Connects, or throws PgError, Stopped. Of several hosts in `conninfo` each gets the time until the deadline.
     PgConnection(const std::string &conninfo, Waiter &waiter, TimePoint deadline);
 
     // Runs a statement to its end. Parameters are texts. Throws PgError, also at the deadline; Stopped.
@@ -78,6 +79,9 @@ public:
     [[nodiscard]] std::string database() const { return PQdb(connection_.get()); }
 
 private:
+    struct Host;
+    [[nodiscard]] static std::vector<Host> split_hosts(const std::string &conninfo);
+    void connect(const std::string &conninfo, const Host &host, TimePoint deadline);
     [[noreturn]] void fail_connect(std::string message) const;
     [[noreturn]] void fail_lost(std::string_view action) const;
 
