@@ -288,10 +288,13 @@ void KafkaPublisher::start() {
 // Asks for all topics: asking for one by name would make the broker create it, in the broker's way.
 void KafkaPublisher::refresh_topics() {
     const TimePoint deadline = waiter_.now() + options_.connect_timeout;
-    for (;;) {
+    authentication_failed_ = false; // what one broker said some time ago is not the answer to this
+    last_error_.clear();
+    // An answer that comes after the wait is lost, and the next request asks anew: so each waits longer.
+    for (std::chrono::milliseconds patience = slice;; patience *= 2) {
         const rd_kafka_metadata_t *list = nullptr;
         const rd_kafka_resp_err_t code =
-            rd_kafka_metadata(handles_->producer.get(), 1, nullptr, &list, static_cast<int>(slice.count()));
+            rd_kafka_metadata(handles_->producer.get(), 1, nullptr, &list, static_cast<int>(patience.count()));
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             const Metadata metadata(list);
             for (int i = 0; i < metadata->topic_cnt; ++i)
@@ -408,10 +411,10 @@ bool KafkaPublisher::is_mock_cluster() const {
 
 void KafkaPublisher::auto_create_topic(const std::string &topic, TimePoint deadline) {
     const Topic handle(rd_kafka_topic_new(handles_->producer.get(), topic.c_str(), nullptr));
-    while (handle && waiter_.now() < deadline) {
+    for (std::chrono::milliseconds patience = slice; handle && waiter_.now() < deadline; patience *= 2) {
         const rd_kafka_metadata_t *list = nullptr;
         const rd_kafka_resp_err_t code =
-            rd_kafka_metadata(handles_->producer.get(), 0, handle.get(), &list, static_cast<int>(slice.count()));
+            rd_kafka_metadata(handles_->producer.get(), 0, handle.get(), &list, static_cast<int>(patience.count()));
         const Metadata metadata(list);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 &&
             metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -472,6 +475,7 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
     vus[6].vtype = RD_KAFKA_VTYPE_HEADERS;
     vus[6].u.headers = headers.get();
 
+    const TimePoint full_until = now_ + options_.delivery_timeout;
     for (;;) {
         const Error failed(rd_kafka_produceva(handles_->producer.get(), vus.data(), vus.size()));
         if (!failed) {
@@ -492,6 +496,8 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
             throw error(code, "could not publish the change at position " + position + " to topic \"" +
                                   std::string(message.topic) + "\"");
         }
+        if (waiter_.now() >= full_until)
+            throw KafkaError(code, false, "Kafka takes no messages: librdkafka's queue stays full; check the brokers");
         pollfd fd = wakeup();
         waiter_.wait_or_stop({&fd, 1}, waiter_.now() + slice);
         serve(std::chrono::milliseconds(0));
