@@ -22,13 +22,17 @@ constexpr std::chrono::seconds connect_timeout{10};
 constexpr std::int64_t postgres_epoch_us = 946'684'800'000'000;
 
 // What a role may have set for people must not end a fetch or a wait for a slow commit. The answer to a lost
-// acknowledgement is to send again, so it need not wait for the disk. A fetch sorts nothing that outgrows work_mem.
+// acknowledgement is to send again, so it need not wait for the disk. A fetch sorts nothing that outgrows work_mem. A
+// server that lost us must let the stream's lock go, or no standby could take over; later, though, than we give up, so
+// that the two never ship at a time.
 constexpr const char *session_settings = R"(
     SELECT pg_catalog.set_config(name, value, false)
     FROM (VALUES ('search_path', 'pg_catalog, pg_temp'), ('synchronous_commit', 'off'), ('statement_timeout', '0'),
                  ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),
                  ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'),
-                 ('work_mem', '16MB'), ('jit', 'off')) setting (name, value)
+                 ('work_mem', '16MB'), ('jit', 'off'), ('transaction_timeout', '0'), ('tcp_keepalives_idle', '30'),
+                 ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '60000'),
+                 ('client_connection_check_interval', '10s')) setting (name, value)
     WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name = setting.name))";
 
 const char *const safe_csn_sql = "SELECT waybill.safe_csn($1::bigint, $2::int)";
