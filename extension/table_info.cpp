@@ -176,6 +176,10 @@ std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *co
     return {};
 }
 
+std::uint64_t invalidation_count() {
+    return invalidations;
+}
+
 void register_invalidation_callbacks() {
     CacheRegisterRelcacheCallback(relation_changed, 0);
     CacheRegisterSyscacheCallback(TYPEOID, type_changed, 0);

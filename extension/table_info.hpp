@@ -33,6 +33,10 @@ const TableInfo &table_info(const RelationData &relation, const Trigger &trigger
 // captured, else the primary key, else the replica identity index. Empty when there is none, or a named column is gone.
 std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *const> named_columns);
 
+// Grows with every invalidation of a table, a type or a schema that this backend hears of: what is as it was when the
+// number was the same needs no new look-up.
+std::uint64_t invalidation_count();
+
 // Invalidation only marks entries: it can arrive at any time, and an error inside it would be a PANIC.
 void register_invalidation_callbacks();
 

@@ -8,6 +8,7 @@
 #include "row_encoder.hpp"
 #include "settings.hpp"
 #include "shape.hpp"
+#include "table_info.hpp"
 #include "text.hpp"
 
 namespace waybill {
@@ -28,7 +29,8 @@ struct TransactionBuffer {
     std::size_t savepoint_count;
     std::size_t savepoint_capacity;
     CommandOrder commands;
-    Oid commit_sequence; // of the extension that captured the changes
+    Oid commit_sequence;       // of the extension that captured the changes
+    std::uint64_t verified_at; // invalidation_count() when it was found to be the present one
 };
 
 static_assert(std::is_trivially_destructible_v<TransactionBuffer>);
@@ -39,7 +41,11 @@ bool logged; // pre-commit is over: nothing can be added any more
 // The extension may have been dropped and created anew in this transaction: what was captured for the old one is no
 // change of any table that the new one captured.
 bool belongs_to_present_extension() {
-    return buffer->commit_sequence == find_log_object("commit_seq");
+    if (buffer->verified_at == invalidation_count()) return true;
+    const std::uint64_t now = invalidation_count();
+    if (buffer->commit_sequence != find_log_object("commit_seq")) return false;
+    buffer->verified_at = now;
+    return true;
 }
 
 void create_buffer() {
@@ -48,6 +54,7 @@ void create_buffer() {
     created->context = context;
     created->changes.use(context, settings::buffer_size());
     created->commands.use(context);
+    created->verified_at = invalidation_count();
     created->commit_sequence = log_object("commit_seq");
     buffer = created;
 }
