@@ -21,8 +21,11 @@ class AckTracker {
 public:
     explicit AckTracker(Csn acknowledged) : acknowledgeable_(acknowledged) {}
 
-    // Gives the next message its ticket. `bytes` is what it weighs until delivered.
-    [[nodiscard]] Ticket add(std::size_t bytes);
+    // The ticket of the message to come.
+    [[nodiscard]] Ticket next() const { return next_; }
+
+    // The message with that ticket is on its way. `bytes` is what it weighs until delivered.
+    Ticket add(std::size_t bytes);
 
     // All messages of all changes up to `csn` have their tickets; `csn` must not go backwards.
     void end(Csn csn);

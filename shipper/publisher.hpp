@@ -22,7 +22,8 @@ struct KafkaError : std::runtime_error {
     bool fatal;
 };
 
-// Sends messages in order and tells which ones the broker has. After a KafkaError nothing but discard() may be called.
+// Sends messages in order and tells which ones the broker has. After a KafkaError nothing more may be published before
+// the next open().
 class Publisher {
 public:
     virtual ~Publisher() = default;

@@ -23,6 +23,7 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <exception>
 #include <limits>
 #include <unordered_map>
 #include <utility>
@@ -79,9 +80,11 @@ public:
             ask(); // before shipping: the server works meanwhile
             const bool more = ship();
             ask();
-            if (done()) return;
+            if (done()) break;
             wait(more);
         }
+        // Only now: what was sent before a change that cannot be sent is not to be sent again at each start.
+        if (stuck_) std::rethrow_exception(stuck_);
     }
 
     [[nodiscard]] bool acknowledged_anything() const { return acknowledged_anything_; }
@@ -106,7 +109,7 @@ private:
     [[nodiscard]] bool is_wanted(const Shape &shape);
     void summarize();
 
-    [[nodiscard]] bool stopping() const { return waiter_.stop_requested(); }
+    [[nodiscard]] bool stopping() const { return waiter_.stop_requested() || stuck_; }
     [[nodiscard]] bool has_room() const {
         return tracker_.window() < options_.in_flight_messages && tracker_.in_flight_bytes() < options_.in_flight_bytes;
     }
@@ -150,6 +153,7 @@ private:
     TimePoint maintain_at_;
     int final_maintains_ = 0;
     std::optional<TimePoint> stop_deadline_;
+    std::exception_ptr stuck_; // at a change that cannot be sent
 
     TimePoint summary_at_;
     std::uint64_t changes_ = 0; // since the last summary, like the next
@@ -260,7 +264,10 @@ bool Pump::Flow::ship() {
     for (int shipped = 0; shipped < changes_per_turn; ++shipped) {
         if (!has_room()) return false;
         switch (decoder_.next()) {
-        case ChangeDecoder::Step::change: publish(decoder_.change()); break;
+        case ChangeDecoder::Step::change:
+            publish(decoder_.change());
+            if (stuck_) return false;
+            break;
         case ChangeDecoder::Step::unknown_shape: missing_shape_ = decoder_.unknown_shape(); return false;
         case ChangeDecoder::Step::end_of_chunk:
             if (decoder_.between_transactions()) tracker_.end(shipped_);
@@ -296,19 +303,23 @@ void Pump::Flow::publish(const Change &change) {
     if (!is_wanted(*change.shape)) return;
     try {
         format_->encode(change, now_us_, *this);
+        ++changes_;
     } catch (const DataError &error) {
-        throw DataError(fmt::format("could not encode the change at csn {} index {} of table {}.{}: {}",
-                                    change.position.csn, change.position.index, change.shape->schema,
-                                    change.shape->table, error.what()));
+        stuck_ = std::make_exception_ptr(DataError(
+            fmt::format("could not encode the change at csn {} index {} of table {}.{}: {}", change.position.csn,
+                        change.position.index, change.shape->schema, change.shape->table, error.what())));
+    } catch (const KafkaError &error) {
+        if (!error.fatal) throw;
+        stuck_ = std::current_exception();
     }
-    ++changes_;
 }
 
 void Pump::Flow::message(const Message &message) {
     std::size_t bytes =
         message_overhead_bytes + (message.key ? message.key->size() : 0) + (message.value ? message.value->size() : 0);
     for (const Header &header : message.headers) bytes += header.name.size() + header.value.size();
-    publisher_.publish(message, tracker_.add(bytes));
+    publisher_.publish(message, tracker_.next());
+    tracker_.add(bytes);
     ++messages_;
 }
 

@@ -255,12 +255,13 @@ private:
 // One message a change: its key is the change's number.
 class FakeFormat final : public Format {
 public:
-    explicit FakeFormat(int silent_every) : silent_every_(silent_every) {}
+    FakeFormat(int silent_every, std::int64_t poison) : silent_every_(silent_every), poison_(poison) {}
 
     [[nodiscard]] std::string_view topic(const Shape & /*shape*/) override { return "t"; }
     void encode(const Change &change, std::int64_t /*now_us*/, MessageSink &sink) override {
         std::int64_t number = 0;
         for (const char byte : change.after[0].bytes) number = number << 8 | static_cast<unsigned char>(byte);
+        if (number == poison_) throw DataError("poison");
         if (silent_every_ > 0 && number % silent_every_ == 0) return;
         const std::string key = std::to_string(number);
         sink.message({.topic = "t", .partition = 0, .key = key, .value = "v", .headers = {}});
@@ -268,6 +269,7 @@ public:
 
 private:
     int silent_every_;
+    std::int64_t poison_;
 };
 
 class PumpTest : public testing::Test {
@@ -278,7 +280,7 @@ protected:
             change_log_, publisher_,
             [this](const Source &source) {
                 shipped_source_ = source.id;
-                return std::make_unique<FakeFormat>(silent_every_);
+                return std::make_unique<FakeFormat>(silent_every_, poison_);
             },
             waiter_, log_, options_)
             .run();
@@ -308,8 +310,22 @@ protected:
     Log log_{LogLevel::off, LogFormat::text};
     PumpOptions options_;
     int silent_every_ = 0;
+    std::int64_t poison_ = -1; // a change that cannot be encoded
     std::string shipped_source_;
 };
+
+TEST_F(PumpTest, AcknowledgesWhatWasSentBeforeAChangeThatCannotBe) {
+    commit_many(300);
+    poison_ = 700;
+    EXPECT_THROW(run(), DataError);
+    EXPECT_EQ(broker_.changes.size(), 700U);
+    EXPECT_TRUE(broker_.holds_all_up_to(699));
+    const Csn first = change_log_.acknowledged_csn;
+    EXPECT_GT(first, 0);
+    EXPECT_THROW(run(), DataError);
+    EXPECT_EQ(change_log_.acknowledged_csn, first);
+    EXPECT_LT(broker_.changes.size(), 710U) << "what was acknowledged was sent again";
+}
 
 TEST_F(PumpTest, ShipsUnderTheSourceThatIsThereOnceItHasTheLock) {
     change_log_.commit(1);
