@@ -42,6 +42,11 @@ clean_up() {
         kill -TERM -- "-$child" 2>/dev/null || true
     done
     wait || true
+    # What a suite started may still write its last lines.
+    local deadline=$((SECONDS + 30))
+    for child in "${children[@]}"; do
+        while kill -0 -- "-$child" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.1; done
+    done
     rm -rf "$work"
     exit "$status"
 }
