@@ -35,7 +35,7 @@ Csn safe_csn(Csn after, int wait_ms) {
     const Csn drawn = sequence_value(commit_sequence);
     LOCKTAG tag;
     SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
-    WaitForLockers(tag, ShareLock, false); // takes no lock; nextval's is released after its transaction is visible
+    WaitForLockers(tag, ShareLock, false); // takes no lock; a writer's is released after it is visible
     return drawn;
 }
 
@@ -66,8 +66,13 @@ void advance(SegmentScan &segment) {
     segment.csn = DatumGetInt64(segment.slot->tts_values[log_csn]);
 }
 
-void open_scan(SegmentScan &segment, std::int64_t number, const BatchRange &range, Snapshot snapshot) {
+// False, with nothing left open, when there is nothing in the segment: as in most of the ring.
+bool open_scan(SegmentScan &segment, std::int64_t number, const BatchRange &range, Snapshot snapshot) {
     segment.table = table_open(segment_table(number), AccessShareLock);
+    if (RelationGetNumberOfBlocks(segment.table) == 0) {
+        table_close(segment.table, AccessShareLock);
+        return false;
+    }
     segment.index = index_open(segment_index(number), AccessShareLock);
     segment.slot = table_slot_create(segment.table, nullptr);
 
@@ -87,6 +92,7 @@ void open_scan(SegmentScan &segment, std::int64_t number, const BatchRange &rang
     segment.scan = begin_index_scan(segment.table, segment.index, snapshot, static_cast<int>(segment.keys.size()));
     index_rescan(segment.scan, segment.keys.data(), static_cast<int>(segment.keys.size()), nullptr, 0);
     advance(segment);
+    return true;
 }
 
 void close_scan(SegmentScan &segment) {
@@ -94,13 +100,6 @@ void close_scan(SegmentScan &segment) {
     ExecDropSingleTupleTableSlot(segment.slot);
     index_close(segment.index, AccessShareLock);
     table_close(segment.table, AccessShareLock);
-}
-
-bool is_empty_segment(std::int64_t number) {
-    Relation table = table_open(segment_table(number), AccessShareLock);
-    const bool empty = RelationGetNumberOfBlocks(table) == 0;
-    table_close(table, AccessShareLock);
-    return empty;
 }
 
 // Puts rows of `range` into `result`, at least one if there is one, until their payloads reach `max_bytes`. Returns
@@ -111,7 +110,7 @@ XLogRecPtr read_batch(const BatchRange &range, std::int64_t max_bytes, const Set
     std::array<SegmentScan, segment_count> segments;
     std::size_t open = 0;
     for (std::int64_t number = 0; number < segment_count; ++number)
-        if (!is_empty_segment(number)) open_scan(segments[open++], number, range, snapshot);
+        if (open_scan(segments[open], number, range, snapshot)) ++open;
 
     XLogRecPtr durable_at = InvalidXLogRecPtr;
     std::int64_t bytes = 0;

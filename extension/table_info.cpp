@@ -11,7 +11,6 @@ namespace {
 struct CacheEntry {
     Oid relation; // the hash key
     bool valid;
-    Oid published_relation;
     const TableInfo *info;
     MemoryContext context; // owns `info`
 };
@@ -38,7 +37,8 @@ void invalidate_if(Predicate predicate) {
 
 void relation_changed(Datum, Oid relation) {
     invalidate_if([&](const CacheEntry &entry) {
-        return relation == InvalidOid || entry.relation == relation || entry.published_relation == relation;
+        return relation == InvalidOid || entry.relation == relation ||
+               (entry.info != nullptr && entry.info->published_relation == relation);
     });
 }
 
@@ -140,7 +140,6 @@ void fill(CacheEntry &entry, const RelationData &relation, const Trigger &trigge
     MemoryContextSetParent(context, CacheMemoryContext);
     entry.context = context;
     entry.info = info;
-    entry.published_relation = info->published_relation;
     // What was invalidated meanwhile is read again for the next change; for this one the lock that its statement holds
     // on the table keeps the columns as they are.
     entry.valid = seen == invalidations;
@@ -154,7 +153,6 @@ const TableInfo &table_info(const RelationData &relation, const Trigger &trigger
     auto *entry = static_cast<CacheEntry *>(hash_search(cache, &relation.rd_id, HASH_ENTER, &found));
     if (!found) {
         entry->valid = false;
-        entry->published_relation = InvalidOid;
         entry->info = nullptr;
         entry->context = nullptr;
     }
