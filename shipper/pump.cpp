@@ -304,10 +304,8 @@ void Pump::Flow::publish(const Change &change) {
     try {
         format_->encode(change, now_us_, *this);
         ++changes_;
-    } catch (const DataError &error) {
-        stuck_ = std::make_exception_ptr(DataError(
-            fmt::format("could not encode the change at csn {} index {} of table {}.{}: {}", change.position.csn,
-                        change.position.index, change.shape->schema, change.shape->table, error.what())));
+    } catch (const DataError &error) { // which says where
+        stuck_ = std::make_exception_ptr(DataError(fmt::format("could not encode the change at {}", error.what())));
     } catch (const KafkaError &error) {
         if (!error.fatal) throw;
         stuck_ = std::current_exception();

@@ -215,14 +215,18 @@ ShapePlan DebeziumFormat::make_plan(const Shape &shape) const {
     return plan;
 }
 
+void write_column_schema(JsonWriter &out, const ShapePlan &plan, std::size_t at) {
+    const Column &column = plan.shape.columns[at];
+    const ValueType &type = plan.columns[at].type;
+    write_field_schema(out, type, column.nullable, column_default(column, type), column.name);
+}
+
 std::string DebeziumFormat::key_schema(const ShapePlan &plan) const {
     JsonWriter out;
     out.raw("{\"type\":\"struct\",\"fields\":[");
     for (const std::uint16_t position : plan.key_columns) {
         if (position != plan.key_columns.front()) out.raw(',');
-        const Column &column = plan.shape.columns[position];
-        const ValueType &type = plan.columns[position].type;
-        write_field_schema(out, type, column.nullable, column_default(column, type), column.name);
+        write_column_schema(out, plan, position);
     }
     out.raw("],\"optional\":false,\"name\":");
     out.string(plan.topic + ".Key");
@@ -267,9 +271,7 @@ std::string DebeziumFormat::value_schema(const ShapePlan &plan) const {
     row.raw("{\"type\":\"struct\",\"fields\":[");
     for (std::size_t at = 0; at < plan.columns.size(); ++at) {
         if (at != 0) row.raw(',');
-        const Column &column = plan.shape.columns[at];
-        const ValueType &type = plan.columns[at].type;
-        write_field_schema(row, type, column.nullable, column_default(column, type), column.name);
+        write_column_schema(row, plan, at);
     }
     row.raw("],\"optional\":true,\"name\":");
     row.string(plan.topic + ".Value");
@@ -291,14 +293,14 @@ std::string DebeziumFormat::value_schema(const ShapePlan &plan) const {
 void DebeziumFormat::encode(const Change &change, std::int64_t now_us, MessageSink &sink) {
     const ShapePlan &plan = plan_of(*change.shape);
     const std::size_t columns = plan.columns.size();
-    if (change.before.size() != (has_before(change.op) ? columns : 0) ||
-        change.after.size() != (has_after(change.op) ? columns : 0))
-        throw DataError("a change's rows do not have the columns of its shape");
     begin_transaction(change);
     begin_instant(now_us);
     begin_headers(change);
     column_ = nullptr;
     try {
+        if (change.before.size() != (has_before(change.op) ? columns : 0) ||
+            change.after.size() != (has_after(change.op) ? columns : 0))
+            throw DataError("the rows do not have the columns of the shape");
         encode_row_change(change, plan, sink);
     } catch (const DataError &error) {
         // The plan's name of a column has the JSON around it.

@@ -58,7 +58,8 @@ public:
     [[nodiscard]] virtual std::string_view topic(const Shape &shape) = 0;
 
     // Makes the records of `change`, zero or more, all with the header `waybill.position`. `now_us` is the wall clock,
-    // microseconds since 1970. Throws DataError when the change's bytes do not fit its shape.
+    // microseconds since 1970. Throws DataError, with its csn, index and table,
+    // when the change's bytes do not fit its shape.
     virtual void encode(const Change &change, std::int64_t now_us, MessageSink &sink) = 0;
 };
 
