@@ -4,6 +4,7 @@
 #include "change_record.hpp"
 #include "log_objects.hpp"
 #include "postgres.hpp"
+#include "row_encoder.hpp"
 #include "scope.hpp"
 #include "set_result.hpp"
 #include "text.hpp"
@@ -18,6 +19,8 @@ using record::Operation;
 struct ColumnReader {
     const char *name;
     bool is_key;
+    Oid type;
+    ValueEncoder encoder; // by which its binary values were made
     Oid io_parameter;
     FmgrInfo receive;
     FmgrInfo to_json;
@@ -75,6 +78,8 @@ ColumnReader make_reader(const char *name, Oid type, std::span<const Datum> key)
     for (const Datum key_column : key) reader.is_key |= std::strcmp(TextDatumGetCString(key_column), name) == 0;
     // A type that is gone since was not a built-in one: its values are there as text.
     if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type))) return reader;
+    reader.type = type;
+    reader.encoder = make_value_encoder(type);
     Oid receive;
     getTypeBinaryInputInfo(type, &receive, &reader.io_parameter);
     fmgr_info(receive, &reader.receive);
@@ -143,6 +148,49 @@ char *server_cstring(std::string_view utf8) {
     return pnstrdup(text.data(), text.size());
 }
 
+// A binary value with its text in the database's encoding, as its receive function is to find it.
+std::string_view server_bytes(const ValueEncoder &encoder, std::string_view value) {
+    switch (encoder.form) {
+    case ValueForm::text:
+    case ValueForm::name:
+    case ValueForm::jsonb: return from_utf8(value);
+    case ValueForm::array: break;
+    default: return value;
+    }
+    ByteBuffer array{};
+    array.use(CurrentMemoryContext);
+    Bytes from{value.data(), value.size()};
+    const auto take_int32 = [&] {
+        std::uint32_t number;
+        std::memcpy(&number, from.take(sizeof number).data(), sizeof number);
+        return static_cast<std::int32_t>(pg_ntoh32(number));
+    };
+    constexpr std::size_t int32s_of_header = 3;
+    constexpr std::size_t int32s_of_dimension = 2;
+    const std::int32_t dimensions = take_int32();
+    const std::string_view rest_of_header = from.take(
+        sizeof(std::int32_t) * (int32s_of_header - 1 + int32s_of_dimension * static_cast<std::size_t>(dimensions)));
+    array.append(value.data(), sizeof(std::int32_t) + rest_of_header.size());
+    while (!from.empty()) {
+        const std::int32_t length = take_int32();
+        if (length < 0) {
+            array.append_int32(static_cast<std::uint32_t>(length));
+            continue;
+        }
+        const std::string_view element =
+            server_bytes(encoder.element->encoder, from.take(static_cast<std::size_t>(length)));
+        array.append_int32(static_cast<std::uint32_t>(element.size()));
+        array.append(element.data(), element.size());
+    }
+    return {array.data(), array.size()};
+}
+
+// Whether a json value's text has escapes that jsonb cannot hold: of the character 0, and where Unicode is not the
+// database's own, of any.
+bool has_unusable_escape(const char *json) {
+    return std::strstr(json, GetDatabaseEncoding() == PG_UTF8 ? "\\u0000" : "\\u") != nullptr;
+}
+
 void append_json(StringInfo json, ColumnReader &column, const EncodedValue &value) {
     if (value.header == record::null_header) {
         appendStringInfoString(json, "null");
@@ -151,7 +199,9 @@ void append_json(StringInfo json, ColumnReader &column, const EncodedValue &valu
     } else {
         StringInfoData bytes;
         initStringInfo(&bytes);
-        appendBinaryStringInfo(&bytes, value.bytes.data(), static_cast<int>(value.bytes.size()));
+        const std::string_view server = server_bytes(column.encoder, value.bytes);
+        appendBinaryStringInfo(&bytes, server.data(), static_cast<int>(server.size()));
+        if (column.type == JSONOID && has_unusable_escape(bytes.data)) return escape_json(json, bytes.data);
         const Datum datum = ReceiveFunctionCall(&column.receive, &bytes, column.io_parameter, -1);
         appendStringInfoString(json, TextDatumGetCString(FunctionCall1(&column.to_json, datum)));
     }
@@ -274,16 +324,25 @@ static_assert(std::is_trivially_destructible_v<StreamDecoder>);
 extern "C" {
 
 PG_FUNCTION_INFO_V1(waybill_decode);
+PG_FUNCTION_INFO_V1(waybill_utf8);
 PGDLLEXPORT Datum waybill_decode(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_utf8(PG_FUNCTION_ARGS);
 
 // decode(stream bytea) → one row per change
 Datum waybill_decode(PG_FUNCTION_ARGS) {
     const bytea *stream = PG_GETARG_BYTEA_PP(0);
     waybill::StreamDecoder decoder{{VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)}, waybill::begin_set_result(fcinfo)};
-    // Receive functions read text in the client's encoding, which must be the log's here.
-    static constexpr std::array<waybill::SettingValue, 1> utf8{{{"client_encoding", "UTF8"}}};
-    waybill::with_settings(utf8, [&] { decoder.decode_all(); });
+    // Receive functions read text in the client's encoding; they are given the database's.
+    const std::array<waybill::SettingValue, 1> encoding{{{"client_encoding", GetDatabaseEncodingName()}}};
+    waybill::with_settings(encoding, [&] { decoder.decode_all(); });
     PG_RETURN_NULL();
+}
+
+// utf8(text) → bytea
+Datum waybill_utf8(PG_FUNCTION_ARGS) {
+    const text *value = PG_GETARG_TEXT_PP(0);
+    const std::string_view utf8 = waybill::to_utf8({VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)});
+    PG_RETURN_BYTEA_P(cstring_to_text_with_len(utf8.data(), static_cast<int>(utf8.size())));
 }
 
 } // extern "C"

@@ -34,7 +34,9 @@ extern "C" {
 #include <catalog/indexing.h>
 #include <catalog/namespace.h>
 #include <catalog/pg_class.h>
+#include <catalog/pg_conversion.h>
 #include <catalog/pg_enum.h>
+#include <catalog/pg_namespace.h>
 #include <catalog/pg_operator.h>
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
@@ -95,6 +97,24 @@ inline TimeLineID current_timeline() {
     return GetWALInsertionTimeLine();
 #else
     return ThisTimeLineID;
+#endif
+}
+
+// Converts text by a conversion function from its front to the first character that has no equivalent; returns how many
+// bytes of it that were. `converted` has `room` for all, and is terminated. Before PostgreSQL 14 functions could only
+// convert all or fail.
+inline std::size_t convert_front(Oid function, int from, int to, std::string_view text, char *converted,
+                                 std::size_t room) {
+#if PG_VERSION_NUM >= 140000
+    auto *source = reinterpret_cast<unsigned char *>(const_cast<char *>(text.data()));
+    const int consumed =
+        pg_do_encoding_conversion_buf(function, from, to, source, static_cast<int>(text.size()),
+                                      reinterpret_cast<unsigned char *>(converted), static_cast<int>(room), true);
+    return static_cast<std::size_t>(consumed);
+#else
+    OidFunctionCall5(function, Int32GetDatum(from), Int32GetDatum(to), CStringGetDatum(text.data()),
+                     CStringGetDatum(converted), Int32GetDatum(static_cast<int>(text.size())));
+    return text.size();
 #endif
 }
 

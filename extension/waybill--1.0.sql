@@ -270,6 +270,11 @@ CREATE FUNCTION waybill.fetch(after_csn bigint, after_chunk integer, upto bigint
 COMMENT ON FUNCTION waybill.fetch IS
     'chunks of the log behind (after_csn, after_chunk) up to csn upto, in order, all of them durable; at least one if there is one, then until max_bytes';
 
+CREATE FUNCTION waybill.utf8(text text) RETURNS bytea
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'waybill_utf8';
+COMMENT ON FUNCTION waybill.utf8 IS
+    'text as the log has it: UTF-8, with each byte that is no character of Unicode as one of U+F780 to U+F7FF';
+
 CREATE FUNCTION waybill.stream_id(stream text) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -507,8 +512,8 @@ CREATE FUNCTION waybill.grant_shipper(role regrole) RETURNS void
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
     EXECUTE format('GRANT SELECT ON waybill.source, waybill.stream, waybill.shape, waybill.status TO %s', role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.acknowledged, waybill.acknowledge,
-                    waybill.maintain, waybill.stream_status TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.utf8, waybill.acknowledged,
+                    waybill.acknowledge, waybill.maintain, waybill.stream_status TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION waybill.grant_shipper IS 'lets a role run the shipper: read the log and acknowledge, nothing else';

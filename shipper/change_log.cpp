@@ -40,7 +40,7 @@ const char *const fetch_sql = "SELECT csn, chunk, chunks, changes, timeline, xid
                               "FROM waybill.fetch($1::bigint, $2::int, $3::bigint, $4::int)";
 const char *const acknowledge_sql = "SELECT waybill.acknowledge($1::text, $2::bigint)";
 const char *const maintain_sql = "SELECT waybill.maintain($1::boolean)";
-const char *const shape_sql = "SELECT definition::text FROM waybill.shape WHERE id = $1::int LIMIT 1";
+const char *const shape_sql = "SELECT waybill.utf8(definition::text) FROM waybill.shape WHERE id = $1::int LIMIT 1";
 
 const char *statement_name(int asked) {
     constexpr std::array names{"", "safe_csn", "fetch", "acknowledge", "maintain", "shape"};
@@ -133,7 +133,7 @@ void PgChangeLog::check_privileges() {
         SELECT has_schema_privilege(n.oid, 'USAGE')
                AND (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
                     WHERE p.pronamespace = n.oid
-                      AND p.proname IN ('acknowledged', 'safe_csn', 'fetch', 'acknowledge', 'maintain'))
+                      AND p.proname IN ('acknowledged', 'safe_csn', 'fetch', 'utf8', 'acknowledge', 'maintain'))
                AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
                     WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape')),
                current_user::text, quote_literal(quote_ident(current_user))
@@ -161,7 +161,8 @@ Stream PgChangeLog::find_stream() {
                   .tables = {},
                   .source = {.id = found.text(0, 2), .database = connection_->database()}};
     if (!found.boolean(0, 1)) {
-        const PgResult tables = query("SELECT unnest(tables) FROM waybill.stream WHERE name = $1", {stream_});
+        const PgResult tables =
+            query("SELECT waybill.utf8(unnest(tables)) FROM waybill.stream WHERE name = $1", {stream_});
         stream.tables.emplace();
         for (int row = 0; row < tables.rows(); ++row) stream.tables->push_back(tables.text(row, 0));
     }
@@ -241,11 +242,12 @@ void PgChangeLog::close() noexcept {
 }
 
 std::vector<Shape> PgChangeLog::captured_shapes() {
-    const PgResult rows = query("SELECT DISTINCT h.definition->>'schema', h.definition->>'table' "
-                                "FROM waybill.shape h, waybill.stream s WHERE s.name = $1 AND (s.tables IS NULL "
-                                "OR (h.definition->>'schema') || '.' || (h.definition->>'table') = ANY (s.tables)) "
-                                "ORDER BY 1, 2",
-                                {stream_});
+    const PgResult rows =
+        query("SELECT DISTINCT waybill.utf8(h.definition->>'schema'), waybill.utf8(h.definition->>'table') "
+              "FROM waybill.shape h, waybill.stream s WHERE s.name = $1 AND (s.tables IS NULL "
+              "OR (h.definition->>'schema') || '.' || (h.definition->>'table') = ANY (s.tables)) "
+              "ORDER BY 1, 2",
+              {stream_});
     std::vector<Shape> shapes(static_cast<std::size_t>(rows.rows()));
     for (int row = 0; row < rows.rows(); ++row) {
         Shape &shape = shapes[static_cast<std::size_t>(row)];

@@ -47,6 +47,12 @@ SELECT l.after -> 'c_text' = to_jsonb(t) -> 'c_text' AS text, l.after -> 'c_json
        (l.after ->> 'c_numeric')::numeric = t.c_numeric AS numeric
 FROM log l JOIN t ON t.id = (l.key ->> 'id')::int WHERE l.tx = 1;
 
+-- What json holds and jsonb cannot is shown as a string.
+CREATE TABLE odd (id int PRIMARY KEY, c_json json, c_jsons json[]);
+SELECT waybill.enable_capture('odd');
+INSERT INTO odd VALUES (1, '{"a": "\u0000"}', '{"[1]"}'), (2, '{"a": 1}', NULL);
+SELECT after FROM log WHERE "table" = 'odd';
+
 -- TOASTed values: whole in both images, written once when an update leaves them alone.
 CREATE TABLE wide (id int PRIMARY KEY, n int, big text, compressed text);
 ALTER TABLE wide ALTER COLUMN big SET STORAGE EXTERNAL;

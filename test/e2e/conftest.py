@@ -5,6 +5,7 @@ import pathlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+import contextlib
 import itertools
 
 import pytest
@@ -57,3 +58,15 @@ def pipeline(server, broker):
     made = Pipeline(server, broker, f"t{next(_numbers)}")
     yield made
     made.close()
+
+
+@pytest.fixture
+def pipeline_in(server, broker):
+    """The same for a database in an encoding that the test names."""
+    with contextlib.ExitStack() as stack:
+        def make(encoding: str) -> Pipeline:
+            made = Pipeline(server, broker, f"t{next(_numbers)}", encoding=encoding)
+            stack.callback(made.close)
+            return made
+
+        yield make

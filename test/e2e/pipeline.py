@@ -22,14 +22,15 @@ def create_role(server: Server, role: str = ROLE, password: str = PASSWORD) -> N
 class Pipeline:
     """`name` is the database's name and the topics' prefix."""
 
-    def __init__(self, server: Server, broker: Broker, name: str, partitions: int = 1):
+    def __init__(self, server: Server, broker: Broker, name: str, partitions: int = 1, encoding: str = "UTF8"):
         self.server = server
         self.broker = broker
         self.name = name
         self.partitions = partitions
         self._shippers: list[Shipper] = []
         create_role(server)
-        server.create_database(name, "CREATE EXTENSION waybill", f"SELECT waybill.grant_shipper('{ROLE}')")
+        server.create_database(name, "CREATE EXTENSION waybill", f"SELECT waybill.grant_shipper('{ROLE}')",
+                               encoding=encoding)
 
     def close(self) -> None:
         for shipper in self._shippers:

@@ -174,8 +174,8 @@ class Server:
     def value(self, dbname: str, statement: str, arguments=None):
         return self.query(dbname, statement, arguments)[0][0]
 
-    def create_database(self, dbname: str, *statements: str) -> str:
-        self.execute("postgres", f'CREATE DATABASE "{dbname}"')
+    def create_database(self, dbname: str, *statements: str, encoding: str = "UTF8") -> str:
+        self.execute("postgres", f"CREATE DATABASE \"{dbname}\" ENCODING '{encoding}' TEMPLATE template0")
         self.execute(dbname, *statements)
         return dbname
 
