@@ -24,24 +24,30 @@ struct SettingValue {
 template <typename Work>
 void with_settings(std::span<const SettingValue> settings, Work work) {
     const int level = NewGUCNestLevel();
-    for (const SettingValue &setting : settings)
+    for (const SettingValue &setting : settings) {
+        // Setting is far dearer than looking, and most sessions have most of them as they are wanted.
+        const char *present = GetConfigOption(setting.name, false, false);
+        if (present != nullptr && std::strcmp(present, setting.value) == 0) continue;
         set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+    }
     work();
     AtEOXact_GUC(true, level);
 }
 
 // Runs `work` with all pinned that the text of a value or of an expression depends on: ISO dates, UTC, exact floats,
-// hex bytea, qualified names.
+// hex bytea, qualified names. (Types of pg_temp would hide those of pg_catalog if it were not named last.)
 template <typename Work>
 void with_pinned_settings(Work work) {
-    static constexpr std::array<SettingValue, 8> pinned{{{"datestyle", "ISO, YMD"},
-                                                         {"intervalstyle", "postgres"},
-                                                         {"timezone", "UTC"},
-                                                         {"extra_float_digits", "1"},
-                                                         {"bytea_output", "hex"},
-                                                         {"search_path", "pg_catalog"},
-                                                         {"xmlbinary", "base64"},
-                                                         {"quote_all_identifiers", "off"}}};
+    static constexpr std::array<SettingValue, 10> pinned{{{"datestyle", "ISO, YMD"},
+                                                          {"intervalstyle", "postgres"},
+                                                          {"timezone", "UTC"},
+                                                          {"extra_float_digits", "1"},
+                                                          {"bytea_output", "hex"},
+                                                          {"search_path", "pg_catalog, pg_temp"},
+                                                          {"xmlbinary", "base64"},
+                                                          {"quote_all_identifiers", "off"},
+                                                          {"standard_conforming_strings", "on"},
+                                                          {"lc_monetary", "C"}}};
     with_settings(pinned, work);
 }
 

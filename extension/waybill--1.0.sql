@@ -212,7 +212,8 @@ COMMENT ON FUNCTION waybill.enable_capture IS
 CREATE FUNCTION waybill.disable_capture("table" regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = "table" AND tgname LIKE '!waybill\_capture%') THEN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = "table"
+                   AND tgname IN ('!waybill_capture', '!waybill_capture_truncate')) THEN
         RETURN;
     END IF;
     PERFORM waybill.lock_for_ddl("table", 'ACCESS EXCLUSIVE');
@@ -225,8 +226,8 @@ COMMENT ON FUNCTION waybill.disable_capture IS 'stops the capture of a table; wh
 CREATE FUNCTION waybill.trigger_arguments(tgargs bytea) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT convert_from(decode(argument, 'escape'), getdatabaseencoding())
-    FROM unnest(string_to_array(encode(tgargs, 'escape'), '\000')) argument WHERE argument <> ''
+    SELECT convert_from(decode(argument[1], 'hex'), getdatabaseencoding())
+    FROM regexp_matches(encode(tgargs, 'hex'), '((?:(?!00)[0-9a-f]{2})+)00', 'g') argument -- each ends with a zero byte
     $$;
 COMMENT ON FUNCTION waybill.trigger_arguments IS 'arguments of a trigger as pg_trigger.tgargs keeps them';
 
