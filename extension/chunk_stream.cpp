@@ -132,20 +132,22 @@ private:
 
 Chunk &ChunkStream::memory_chunk(std::size_t i) {
     if (i >= capacity_) {
-        capacity_ = std::max<std::size_t>({16, capacity_ * 2, i + 1});
-        memory_ =
-            static_cast<Chunk **>(memory_ == nullptr ? MemoryContextAllocHuge(context_, capacity_ * sizeof(Chunk *))
-                                                     : repalloc_huge(memory_, capacity_ * sizeof(Chunk *)));
+        const std::size_t capacity = std::max<std::size_t>({16, capacity_ * 2, i + 1});
+        const std::size_t size = capacity * sizeof(Chunk *);
+        memory_ = static_cast<Chunk **>(memory_ == nullptr ? MemoryContextAllocHuge(context_, size)
+                                                           : repalloc_huge(memory_, size));
+        capacity_ = capacity; // not before: an exception block may go on with the stream after an error
     }
     while (allocated_ <= i) memory_[allocated_++] = static_cast<Chunk *>(MemoryContextAlloc(context_, BLCKSZ));
     return *memory_[i];
 }
 
-// Moves the chunks in memory to the file, behind those that are there.
+// Moves the chunks in memory to the file, behind those that are there: all of them, or none if that fails.
 void ChunkStream::spill() {
     if (file_ == nullptr) file_ = create_transaction_file(context_);
     seek_block(file_, spilled_);
-    for (; spilled_ < end_.chunks; ++spilled_) write_block(file_, memory_[spilled_ - (end_.chunks - memory_chunks_)]);
+    for (std::size_t i = spilled_; i < end_.chunks; ++i) write_block(file_, memory_[i - spilled_]);
+    spilled_ = end_.chunks;
 }
 
 void ChunkStream::read_block(std::size_t i, Chunk &chunk) {

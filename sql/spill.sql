@@ -63,6 +63,24 @@ FROM log WHERE tx = 4 GROUP BY op ORDER BY op;
 -- One record larger than the buffer.
 INSERT INTO t SELECT 0, string_agg(md5(g::text), '') FROM generate_series(1, 10000) g;
 SELECT op, length(v) FROM log WHERE tx = 5 AND id = 0;
+
+-- A temporary file that cannot be written fails the command, and harms nothing that was captured before: here it is full
+-- after one of the chunks that are moved to it, and the savepoint is behind that one.
+DROP TRIGGER bump ON t;
+RESET work_mem;
+SET temp_file_limit = '70kB';
+BEGIN;
+INSERT INTO t SELECT g, repeat(md5(g::text), 100) FROM generate_series(70001, 70026) g;
+SAVEPOINT a;
+\set VERBOSITY terse
+INSERT INTO t SELECT g, 'undone' || repeat(md5(g::text), 100) FROM generate_series(70027, 71000) g;
+ROLLBACK TO a;
+SET LOCAL temp_file_limit = -1;
+INSERT INTO t SELECT g, repeat(md5(g::text), 100) FROM generate_series(70027, 70100) g;
+COMMIT;
+RESET temp_file_limit;
+SELECT count(*), bool_and(index = id - 70001) AS in_order, bool_and(v = repeat(md5(id::text), 100)) AS whole
+FROM log WHERE id > 70000;
 RESET waybill.buffer_size;
 
 DROP SCHEMA spill CASCADE;
