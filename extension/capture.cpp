@@ -13,10 +13,31 @@ namespace {
 
 using namespace waybill;
 
-void capture(const TriggerCall &call) {
-    const TableInfo &table = table_info(*call.relation, *call.trigger);
+void record(const TriggerCall &call, const TableInfo &table) {
     const std::uint32_t rank = rank_in_transaction(call);
     append_to_transaction(encode_change(call, table, rank));
+}
+
+void capture_row(const TriggerData &data) {
+    const TableInfo &table = table_info(*data.tg_relation);
+    if (data.tg_trigger->tgoid != table.trigger) return; // another one of the same table records, or none
+    record(row_change(data), table);
+}
+
+// A TRUNCATE fires the BEFORE triggers of all its tables, a partitioned one's usually before its partitions', then
+// truncates, then fires the AFTER triggers.
+void capture_truncate(const TriggerData &data) {
+    const TableInfo &table = table_info(*data.tg_relation);
+    if (!OidIsValid(table.trigger)) return;
+    if (table.published_relation != table.relation) {
+        // A partition by itself: its rows go, those of its root stay.
+        if (TRIGGER_FIRED_BEFORE(data.tg_event) && !being_truncated(table.published_relation))
+            for_each_row_to_truncate(data, [&](const TriggerCall &removal) { record(removal, table); });
+    } else if (TRIGGER_FIRED_BEFORE(data.tg_event)) {
+        announce_truncate(table.relation);
+    } else {
+        record(truncation(data, truncating_command(table.relation)), table);
+    }
 }
 
 } // namespace
@@ -29,12 +50,12 @@ PGDLLEXPORT Datum waybill_capture(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_capture_truncate(PG_FUNCTION_ARGS);
 
 Datum waybill_capture(PG_FUNCTION_ARGS) {
-    capture(row_trigger_call(fcinfo));
-    return PointerGetDatum(nullptr); // an AFTER trigger's result is ignored
+    capture_row(row_trigger_data(fcinfo));
+    return PointerGetDatum(nullptr); // an AFTER trigger's result is ignored, a statement trigger's is null
 }
 
 Datum waybill_capture_truncate(PG_FUNCTION_ARGS) {
-    capture(truncate_trigger_call(fcinfo));
+    capture_truncate(truncate_trigger_data(fcinfo));
     return PointerGetDatum(nullptr);
 }
 

@@ -16,6 +16,12 @@ Oid log_object(const char *name) {
     return found;
 }
 
+Oid capture_function() {
+    const oidvector *no_arguments = buildoidvector(nullptr, 0);
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("capture"), PointerGetDatum(no_arguments),
+                           ObjectIdGetDatum(get_namespace_oid(log_schema, true)));
+}
+
 namespace {
 
 // The one tuple of a sequence, on its one page, changed in place (commands/sequence.c).

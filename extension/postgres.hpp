@@ -33,13 +33,16 @@ extern "C" {
 #include <catalog/index.h>
 #include <catalog/indexing.h>
 #include <catalog/namespace.h>
+#include <catalog/partition.h>
 #include <catalog/pg_class.h>
 #include <catalog/pg_conversion.h>
 #include <catalog/pg_enum.h>
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_operator.h>
+#include <catalog/pg_proc.h>
 #include <catalog/pg_trigger.h>
 #include <catalog/pg_type.h>
+#include <commands/event_trigger.h>
 #include <commands/sequence.h>
 #include <commands/tablespace.h>
 #include <commands/trigger.h>
@@ -200,6 +203,13 @@ inline Tuplesortstate *begin_tuple_sort(TupleDesc descriptor, int keys, AttrNumb
 #endif
     return tuplesort_begin_heap(descriptor, keys, attributes, operators, collations, nulls_first, work_mem, nullptr,
                                 options);
+}
+
+inline bool is_detach(AlterTableType subcommand) {
+#if PG_VERSION_NUM >= 140000
+    if (subcommand == AT_DetachPartitionFinalize) return true;
+#endif
+    return subcommand == AT_DetachPartition;
 }
 
 inline void reserve_setting_prefix(const char *prefix) {

@@ -10,6 +10,7 @@ namespace {
 char *context_setting;
 int buffer_size_kb;
 int segment_size_mb;
+bool ddl_warnings;
 
 } // namespace
 
@@ -24,6 +25,9 @@ void define() {
     DefineCustomIntVariable("waybill.segment_size", "Size at which the change log goes on in its next segment.",
                             nullptr, &segment_size_mb, 64, 1, 1024 * 1024, PGC_SUSET, GUC_UNIT_MB, nullptr, nullptr,
                             nullptr);
+    // Read by the event triggers with current_setting().
+    DefineCustomBoolVariable("waybill.ddl_warnings", "Warn when DDL keeps changes from being captured.", nullptr,
+                             &ddl_warnings, true, PGC_USERSET, 0, nullptr, nullptr, nullptr);
     reserve_setting_prefix("waybill");
 }
 

@@ -1,6 +1,7 @@
 // What capture knows of a table, cached per backend.
 #include "table_info.hpp"
 
+#include "log_objects.hpp"
 #include "scope.hpp"
 #include "shape.hpp"
 
@@ -50,8 +51,14 @@ void schema_changed(Datum, int, uint32) {
     invalidate_if([](const CacheEntry &) { return true; });
 }
 
-// The table on which the trigger was created: a trigger on a partition may be a clone of its root's.
-Oid captured_relation(Oid trigger, Oid relation) {
+// Where a row trigger comes from: a trigger on a partition may be a clone of an ancestor's.
+struct Origin {
+    Oid trigger;
+    Oid relation;
+};
+
+Origin trigger_origin(Oid trigger, Oid relation) {
+    Origin origin{.trigger = trigger, .relation = relation};
     Relation pg_trigger = table_open(TriggerRelationId, AccessShareLock);
     while (OidIsValid(trigger)) {
         ScanKeyData key;
@@ -60,12 +67,70 @@ Oid captured_relation(Oid trigger, Oid relation) {
         HeapTuple tuple = systable_getnext(scan);
         if (!HeapTupleIsValid(tuple)) elog(ERROR, "could not find trigger %u", trigger);
         const auto *form = reinterpret_cast<const FormData_pg_trigger *>(GETSTRUCT(tuple));
-        relation = form->tgrelid;
+        origin = {.trigger = trigger, .relation = form->tgrelid};
         trigger = form->tgparentid;
         systable_endscan(scan);
     }
     table_close(pg_trigger, AccessShareLock);
-    return relation;
+    return origin;
+}
+
+// The row triggers of ours on a table, copied: the relation's own list goes when an invalidation arrives.
+std::span<const Oid> row_triggers(const RelationData &relation) {
+    const Oid function = capture_function();
+    const TriggerDesc *triggers = relation.trigdesc;
+    const auto number = static_cast<std::size_t>(triggers == nullptr ? 0 : triggers->numtriggers);
+    auto *oids = static_cast<Oid *>(palloc(sizeof(Oid) * (number + 1)));
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < number; ++i)
+        if (const Trigger &trigger = triggers->triggers[i];
+            trigger.tgfoid == function && TRIGGER_FOR_ROW(trigger.tgtype))
+            oids[count++] = trigger.tgoid;
+    return {oids, count};
+}
+
+struct Recorder {
+    Oid trigger = InvalidOid; // on the table itself
+    Origin origin{};
+    int level = -1; // of the origin above the table; -1 when it is no ancestor
+};
+
+// Among the row triggers on a table the one that records. An origin that is no ancestor is one from which the table is
+// being detached concurrently: that counts only when there is no other.
+Recorder find_recorder(const RelationData &relation) {
+    Recorder found;
+    const std::span<const Oid> triggers = row_triggers(relation);
+    const List *ancestors = relation.rd_rel->relispartition ? get_partition_ancestors(relation.rd_id) : NIL;
+    for (const Oid trigger : triggers) {
+        const Origin origin = trigger_origin(trigger, relation.rd_id);
+        int level = origin.relation == relation.rd_id ? 0 : -1;
+        for (int i = 0; i < list_length(ancestors); ++i)
+            if (list_nth_oid(ancestors, i) == origin.relation) level = i + 1;
+        if (!OidIsValid(found.trigger) || level > found.level)
+            found = {.trigger = trigger, .origin = origin, .level = level};
+    }
+    return found;
+}
+
+// The arguments of a trigger, which name the key columns; copied.
+std::span<char *const> trigger_arguments(Relation relation, Oid trigger) {
+    const TriggerDesc *triggers = relation->trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
+        const Trigger &found = triggers->triggers[i];
+        if (found.tgoid != trigger) continue;
+        const auto count = static_cast<std::size_t>(found.tgnargs);
+        auto **arguments = static_cast<char **>(palloc(sizeof(char *) * (count + 1)));
+        std::transform(found.tgargs, found.tgargs + count, arguments, pstrdup);
+        return {arguments, count};
+    }
+    elog(ERROR, "could not find trigger %u of relation %u", trigger, RelationGetRelid(relation));
+}
+
+// Where a partition has a column of its root: it has the same name and type, but not the same number.
+AttrNumber partition_attribute(const RelationData &partition, const FormData_pg_attribute &column) {
+    const AttrNumber number = get_attnum(partition.rd_id, NameStr(column.attname));
+    if (number == InvalidAttrNumber) return InvalidAttrNumber;
+    return TupleDescAttr(partition.rd_att, number - 1)->atttypid == column.atttypid ? number : InvalidAttrNumber;
 }
 
 // Not to be altered: no ALTER TYPE adds a label or a field to it.
@@ -96,26 +161,45 @@ Oid primary_key_index(Relation relation) {
     return found;
 }
 
-const TableInfo *make_table_info(const RelationData &relation, const Trigger &trigger) {
+// The key of a captured table, which the trigger that was created on it names, as attribute numbers. See
+// published_key().
+std::span<const AttrNumber> key_attributes(Relation relation, Oid trigger) {
+    const std::span<char *const> named_columns = trigger_arguments(relation, trigger);
+    if (!named_columns.empty()) {
+        auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * named_columns.size()));
+        for (std::size_t i = 0; i < named_columns.size(); ++i) {
+            attributes[i] = get_attnum(RelationGetRelid(relation), named_columns[i]);
+            if (attributes[i] <= 0) return {};
+        }
+        return {attributes, named_columns.size()};
+    }
+    if (const Oid index = primary_key_index(relation); OidIsValid(index)) return index_attributes(index);
+    if (const Oid index = RelationGetReplicaIndex(relation); OidIsValid(index)) return index_attributes(index);
+    return {};
+}
+
+const TableInfo *make_table_info(const RelationData &relation) {
     auto *info = static_cast<TableInfo *>(palloc0(sizeof(TableInfo)));
-    info->relation = relation.rd_id;
-    info->published_relation = captured_relation(trigger.tgoid, relation.rd_id);
+    info->relation = info->published_relation = relation.rd_id;
+    // A foreign partition's rows are another server's, and their triggers get no command ids.
+    if (relation.rd_rel->relkind == RELKIND_FOREIGN_TABLE) return info;
+    const Recorder recorder = find_recorder(relation);
+    if (!OidIsValid(recorder.trigger)) return info;
+    info->published_relation = recorder.origin.relation;
 
     Relation published = table_open(info->published_relation, AccessShareLock);
     const TupleDesc descriptor = RelationGetDescr(published);
     const auto natts = static_cast<std::size_t>(descriptor->natts);
     auto *columns = static_cast<ColumnEncoder *>(palloc0(sizeof(ColumnEncoder) * natts));
     std::size_t count = 0;
+    bool complete = true;
     for (int i = 0; i < descriptor->natts; ++i) {
         const FormData_pg_attribute &attribute = *TupleDescAttr(descriptor, i);
         if (!is_stored(attribute)) continue;
         ColumnEncoder &column = columns[count++];
-        // A partition's columns have the root's names and types, but not its numbers.
-        column.attribute = info->published_relation == info->relation
-                               ? attribute.attnum
-                               : get_attnum(info->relation, NameStr(attribute.attname));
-        if (column.attribute == InvalidAttrNumber)
-            elog(ERROR, "could not find column \"%s\" in partition %u", NameStr(attribute.attname), info->relation);
+        column.attribute =
+            info->published_relation == info->relation ? attribute.attnum : partition_attribute(relation, attribute);
+        complete &= column.attribute != InvalidAttrNumber;
         column.length = attribute.attlen;
         column.by_value = attribute.attbyval;
         column.encoder = make_value_encoder(attribute.atttypid);
@@ -124,17 +208,23 @@ const TableInfo *make_table_info(const RelationData &relation, const Trigger &tr
         info->depends_on_types |= !is_built_in(attribute.atttypid);
     }
     info->columns = {columns, count};
-    info->shape =
-        shape_number(published, key_attributes(published, {trigger.tgargs, static_cast<std::size_t>(trigger.tgnargs)}));
+    if (!complete && recorder.level >= 0)
+        elog(ERROR, "could not find the columns of relation %u in its partition %u", info->published_relation,
+             info->relation);
+    // What is being detached concurrently no longer follows an ALTER TABLE of the root: then it is none of its rows.
+    if (complete) {
+        info->trigger = recorder.trigger;
+        info->shape = shape_number(published, key_attributes(published, recorder.origin.trigger));
+    }
     table_close(published, AccessShareLock);
     return info;
 }
 
 // Fills the entry with fresh facts. On ERROR the entry stays invalid and the half-made facts go with the transaction.
-void fill(CacheEntry &entry, const RelationData &relation, const Trigger &trigger) {
+void fill(CacheEntry &entry, const RelationData &relation) {
     const std::uint64_t seen = invalidations;
     MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "waybill table", ALLOCSET_SMALL_SIZES);
-    const TableInfo *info = with_memory_context(context, [&] { return make_table_info(relation, trigger); });
+    const TableInfo *info = with_memory_context(context, [&] { return make_table_info(relation); });
     // A call further up the stack may still read the old facts: they live until the transaction ends.
     if (entry.context != nullptr) MemoryContextSetParent(entry.context, TopTransactionContext);
     MemoryContextSetParent(context, CacheMemoryContext);
@@ -147,7 +237,7 @@ void fill(CacheEntry &entry, const RelationData &relation, const Trigger &trigge
 
 } // namespace
 
-const TableInfo &table_info(const RelationData &relation, const Trigger &trigger) {
+const TableInfo &table_info(const RelationData &relation) {
     if (cache == nullptr) create_cache();
     bool found;
     auto *entry = static_cast<CacheEntry *>(hash_search(cache, &relation.rd_id, HASH_ENTER, &found));
@@ -156,22 +246,21 @@ const TableInfo &table_info(const RelationData &relation, const Trigger &trigger
         entry->info = nullptr;
         entry->context = nullptr;
     }
-    if (!entry->valid) fill(*entry, relation, trigger);
+    if (!entry->valid) fill(*entry, relation);
     return *entry->info;
 }
 
-std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *const> named_columns) {
-    if (!named_columns.empty()) {
-        auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * named_columns.size()));
-        for (std::size_t i = 0; i < named_columns.size(); ++i) {
-            attributes[i] = get_attnum(RelationGetRelid(relation), named_columns[i]);
-            if (attributes[i] <= 0) return {};
-        }
-        return {attributes, named_columns.size()};
-    }
-    if (const Oid index = primary_key_index(relation); OidIsValid(index)) return index_attributes(index);
-    if (const Oid index = RelationGetReplicaIndex(relation); OidIsValid(index)) return index_attributes(index);
-    return {};
+std::optional<std::span<const Datum>> published_key(const RelationData &relation) {
+    const Recorder recorder = find_recorder(relation);
+    if (!OidIsValid(recorder.trigger)) return std::nullopt;
+    Relation published = table_open(recorder.origin.relation, AccessShareLock);
+    const std::span<const AttrNumber> key = key_attributes(published, recorder.origin.trigger);
+    auto *names = static_cast<Datum *>(palloc(sizeof(Datum) * (key.size() + 1)));
+    std::transform(key.begin(), key.end(), names, [&](AttrNumber number) {
+        return DirectFunctionCall1(namein, CStringGetDatum(get_attname(published->rd_id, number, false)));
+    });
+    table_close(published, AccessShareLock);
+    return std::span<const Datum>{names, key.size()};
 }
 
 std::uint64_t invalidation_count() {

@@ -6,9 +6,6 @@
 
 namespace waybill {
 
-// The row trigger of a captured table. It sorts before any name that users choose; its arguments name the key columns.
-inline constexpr const char *capture_trigger_name = "!waybill_capture";
-
 struct ColumnEncoder {
     AttrNumber attribute; // in the table or partition that holds the row
     std::int16_t length;
@@ -18,6 +15,7 @@ struct ColumnEncoder {
 
 struct TableInfo {
     Oid relation;           // the table or partition that holds the row
+    Oid trigger;            // the row trigger that records; InvalidOid when none does
     Oid published_relation; // the table that was captured: a partition's rows are published as its root's
     std::int32_t shape;
     AttrNumber last_attribute;
@@ -26,12 +24,16 @@ struct TableInfo {
     std::span<const ColumnEncoder> columns;
 };
 
-// The facts of the table on which `trigger` fired. Valid until the end of the transaction, whatever is altered.
-const TableInfo &table_info(const RelationData &relation, const Trigger &trigger);
+// The facts of a table on which one of our triggers fired. Valid until the end of the transaction, whatever is altered.
+//
+// A partition that was captured itself, or whose ancestors were at several levels, has a row trigger from each of them.
+// All fire; only the one of the topmost captured table records.
+const TableInfo &table_info(const RelationData &relation);
 
-// The key under which a captured table is published, as attribute numbers of `relation`: the columns named when it was
-// captured, else the primary key, else the replica identity index. Empty when there is none, or a named column is gone.
-std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *const> named_columns);
+// The names of the columns that make the key under which a table's changes are published: the columns named when it was
+// captured, else the primary key, else the replica identity index. Empty when there is none, or a named column is gone;
+// nothing when the table is not captured.
+std::optional<std::span<const Datum>> published_key(const RelationData &relation);
 
 // Grows with every invalidation of a table, a type or a schema that this backend hears of: what is as it was when the
 // number was the same needs no new look-up.

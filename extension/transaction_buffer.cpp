@@ -6,6 +6,7 @@
 #include "chunk_stream.hpp"
 #include "log_objects.hpp"
 #include "row_encoder.hpp"
+#include "scope.hpp"
 #include "settings.hpp"
 #include "shape.hpp"
 #include "table_info.hpp"
@@ -21,6 +22,15 @@ struct Savepoint {
     StreamPosition start;
 };
 
+// A TRUNCATE of a captured table that has begun.
+struct Truncation {
+    Oid relation;
+    SubTransactionId subtransaction;
+    int depth;                        // of triggers: tells the TRUNCATE from one inside its triggers
+    CommandId announced_at;           // the command id then
+    std::optional<CommandId> command; // set by the first AFTER trigger
+};
+
 // Lives in TopTransactionContext from the transaction's first change to its end.
 struct TransactionBuffer {
     MemoryContext context;
@@ -29,6 +39,7 @@ struct TransactionBuffer {
     std::size_t savepoint_count;
     std::size_t savepoint_capacity;
     CommandOrder commands;
+    List *truncations;         // of Truncation *
     Oid commit_sequence;       // of the extension that captured the changes
     std::uint64_t verified_at; // invalidation_count() when it was found to be the present one
 };
@@ -57,6 +68,35 @@ void create_buffer() {
     created->verified_at = invalidation_count();
     created->commit_sequence = log_object("commit_seq");
     buffer = created;
+}
+
+// Prepares the buffer for a change. Error: when the transaction's changes were logged already.
+void use_buffer() {
+    if (logged)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("cannot capture a change after the changes of its transaction were logged"),
+                errdetail("Another module changed a captured table in its own pre-commit callback."),
+                errhint("Load waybill before that module, with session_preload_libraries."));
+    if (buffer != nullptr && !belongs_to_present_extension()) {
+        buffer->changes.close();
+        buffer = nullptr;
+    }
+    if (buffer == nullptr) create_buffer();
+}
+
+int trigger_depth() {
+    return DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH));
+}
+
+// An announcement counts in the subtransaction that made it: what failed and was rolled back truncated nothing.
+Truncation *find_truncation(Oid relation) {
+    ListCell *cell;
+    if (buffer != nullptr)
+        foreach (cell, buffer->truncations)
+            if (auto *found = static_cast<Truncation *>(lfirst(cell));
+                found->relation == relation && found->subtransaction == GetCurrentSubTransactionId())
+                return found;
+    return nullptr;
 }
 
 Savepoint *innermost_savepoint() {
@@ -157,17 +197,47 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
 } // namespace
 
 std::uint32_t rank_in_transaction(const TriggerCall &call) {
-    if (logged)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("cannot capture a change after the changes of its transaction were logged"),
-                errdetail("Another module changed a captured table in its own pre-commit callback."),
-                errhint("Load waybill before that module, with session_preload_libraries."));
-    if (buffer != nullptr && !belongs_to_present_extension()) {
-        buffer->changes.close();
-        buffer = nullptr;
-    }
-    if (buffer == nullptr) create_buffer();
+    use_buffer();
     return buffer->commands.rank(call.command, call.made, call.consumed);
+}
+
+void announce_truncate(Oid relation) {
+    use_buffer();
+    Truncation *truncation = find_truncation(relation);
+    if (truncation == nullptr)
+        with_memory_context(buffer->context, [&] {
+            truncation = static_cast<Truncation *>(palloc(sizeof(Truncation)));
+            return buffer->truncations = lappend(buffer->truncations, truncation);
+        });
+    *truncation = {.relation = relation,
+                   .subtransaction = GetCurrentSubTransactionId(),
+                   .depth = trigger_depth(),
+                   .announced_at = GetCurrentCommandId(false),
+                   .command = std::nullopt};
+}
+
+bool being_truncated(Oid relation) {
+    const Truncation *truncation = find_truncation(relation);
+    return truncation != nullptr && truncation->announced_at == GetCurrentCommandId(false);
+}
+
+CommandId truncating_command(Oid relation) {
+    Truncation *truncation = find_truncation(relation);
+    if (truncation == nullptr) return GetCurrentCommandId(false);
+    if (!truncation->command) {
+        // Used, so that the triggers behind this one get later ones.
+        const CommandId command = GetCurrentCommandId(true);
+        CommandCounterIncrement();
+        ListCell *cell;
+        foreach (cell, buffer->truncations)
+            if (auto *other = static_cast<Truncation *>(lfirst(cell));
+                other->subtransaction == truncation->subtransaction && other->depth == truncation->depth)
+                other->command = command;
+    }
+    const CommandId command = *truncation->command;
+    buffer->truncations = list_delete_ptr(buffer->truncations, truncation);
+    pfree(truncation);
+    return command;
 }
 
 void append_to_transaction(std::span<const char> record) {

@@ -14,6 +14,16 @@ std::uint32_t rank_in_transaction(const TriggerCall &call);
 // memory the changes go to a temporary file.
 void append_to_transaction(std::span<const char> record);
 
+// To be called before a captured table is truncated, in a BEFORE trigger.
+void announce_truncate(Oid relation);
+
+// Whether the present command announced to truncate the table.
+bool being_truncated(Oid relation);
+
+// The command id of a TRUNCATE, in an AFTER trigger: one id for all its tables, behind what their BEFORE triggers did
+// and before what their AFTER triggers do.
+CommandId truncating_command(Oid relation);
+
 // Writes the transaction's changes into the log at pre-commit, drops them at its end.
 void register_transaction_callbacks();
 

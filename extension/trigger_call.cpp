@@ -5,13 +5,11 @@ namespace waybill {
 
 namespace {
 
-const TriggerData &trigger_data(FunctionCallInfo fcinfo, const char *function, const char *wanted) {
-    const auto *data = reinterpret_cast<const TriggerData *>(fcinfo->context);
-    if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event))
-        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                errmsg("function \"waybill.%s\" must be called by an %s trigger", function, wanted),
-                errhint("Use waybill.enable_capture() to capture a table."));
-    return *data;
+[[noreturn]] void refuse(const char *function, const char *wanted) {
+    ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+            errmsg("function \"waybill.%s\" must be called by %s trigger", function, wanted),
+            errhint("Use waybill.enable_capture() to capture a table."));
+    pg_unreachable();
 }
 
 // The command that made or deleted a row version; a combo command id is resolved. Only valid for versions that this
@@ -33,16 +31,24 @@ std::optional<MadeRow> consumed_row(const HeapTupleData &old_tuple) {
 
 } // namespace
 
-TriggerCall row_trigger_call(FunctionCallInfo fcinfo) {
-    static constexpr const char *wanted = "AFTER INSERT OR UPDATE OR DELETE ... FOR EACH ROW";
-    const TriggerData &data = trigger_data(fcinfo, "capture", wanted);
+const TriggerData &row_trigger_data(FunctionCallInfo fcinfo) {
+    const auto *data = reinterpret_cast<const TriggerData *>(fcinfo->context);
+    if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event))
+        refuse("capture", "an AFTER INSERT OR UPDATE OR DELETE ... FOR EACH ROW");
+    return *data;
+}
+
+const TriggerData &truncate_trigger_data(FunctionCallInfo fcinfo) {
+    const auto *data = reinterpret_cast<const TriggerData *>(fcinfo->context);
+    if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+        refuse("capture_truncate", "a BEFORE or AFTER TRUNCATE");
+    return *data;
+}
+
+TriggerCall row_change(const TriggerData &data) {
     TriggerCall call{};
     call.relation = data.tg_relation;
-    call.trigger = data.tg_trigger;
-    if (!TRIGGER_FIRED_FOR_ROW(data.tg_event)) {
-        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                errmsg("function \"waybill.capture\" must be called by an %s trigger", wanted));
-    } else if (TRIGGER_FIRED_BY_INSERT(data.tg_event)) {
+    if (TRIGGER_FIRED_BY_INSERT(data.tg_event)) {
         call.operation = record::Operation::insert;
         call.command = inserting_command(*data.tg_trigtuple);
         call.made = made_row(*data.tg_trigtuple, call.command);
@@ -63,16 +69,11 @@ TriggerCall row_trigger_call(FunctionCallInfo fcinfo) {
     return call;
 }
 
-TriggerCall truncate_trigger_call(FunctionCallInfo fcinfo) {
-    const TriggerData &data = trigger_data(fcinfo, "capture_truncate", "AFTER TRUNCATE ... FOR EACH STATEMENT");
-    if (!TRIGGER_FIRED_BY_TRUNCATE(data.tg_event))
-        ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                errmsg("function \"waybill.capture_truncate\" must be called by an AFTER TRUNCATE trigger"));
+TriggerCall truncation(const TriggerData &data, CommandId command) {
     TriggerCall call{};
     call.operation = record::Operation::truncate;
     call.relation = data.tg_relation;
-    call.trigger = data.tg_trigger;
-    call.command = GetCurrentCommandId(false);
+    call.command = command;
     return call;
 }
 

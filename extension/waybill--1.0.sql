@@ -80,7 +80,18 @@ COMMENT ON FUNCTION waybill.capture() IS 'records a row''s change; created as a 
 
 CREATE FUNCTION waybill.capture_truncate() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'waybill_capture_truncate';
-COMMENT ON FUNCTION waybill.capture_truncate() IS 'records a TRUNCATE; created as a trigger by enable_capture()';
+COMMENT ON FUNCTION waybill.capture_truncate() IS
+    'records a TRUNCATE, of a partition by itself as the removal of its rows; created as triggers by enable_capture()';
+
+-- The triggers are told by their functions. Names of row triggers differ from table to table, also in a database restored
+-- from a dump: a partition gets clones of its ancestors' triggers under their names beside its own.
+CREATE VIEW waybill.capture_trigger AS
+SELECT oid, tgrelid AS relation, tgname AS name, tgenabled AS enabled, tgparentid AS parent, tgargs AS arguments,
+       CASE WHEN tgfoid = 'waybill.capture()'::regprocedure THEN 'row'
+            WHEN tgtype & 2 <> 0 THEN 'before truncate' ELSE 'after truncate' END AS kind
+FROM pg_catalog.pg_trigger
+WHERE tgfoid IN ('waybill.capture()'::regprocedure, 'waybill.capture_truncate()'::regprocedure);
+COMMENT ON VIEW waybill.capture_trigger IS 'the triggers of captured tables and their partitions';
 
 CREATE FUNCTION waybill.key_columns("table" regclass) RETURNS name[]
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_key_columns';
@@ -91,6 +102,9 @@ CREATE FUNCTION waybill.check_capturable("table" regclass, key name[]) RETURNS v
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     relation pg_class;
+    -- Perhaps with what it would be refused for now: it is not to be harder to repair.
+    captured CONSTANT boolean := EXISTS (SELECT FROM waybill.capture_trigger t
+                                         WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0);
     reason text;
     remedy text;
     missing name;
@@ -119,13 +133,20 @@ BEGIN
     ELSIF relation.relpersistence = 't' THEN
         reason := 'it is a temporary table';
         remedy := 'Capture permanent tables only.';
-    ELSIF relation.relpersistence = 'u' THEN
+    ELSIF relation.relpersistence = 'u' AND NOT captured THEN
         reason := 'it is an unlogged table, which a crash empties';
         remedy := 'Use ALTER TABLE ... SET LOGGED first.';
-    ELSIF relation.relispartition THEN
+    ELSIF relation.relispartition AND NOT captured THEN
         reason := 'it is a partition';
         remedy := format('Capture the partitioned table %s: its partitions are published under its name.',
                          pg_partition_root("table"));
+    ELSIF NOT captured THEN
+        SELECT format('its partition %s is %s', c.oid::regclass,
+                      CASE c.relkind WHEN 'f' THEN 'a foreign table' ELSE 'unlogged: a crash empties it' END),
+               CASE c.relkind WHEN 'f' THEN 'Detach it first.' ELSE 'Use ALTER TABLE ... SET LOGGED first.' END
+            INTO reason, remedy
+            FROM pg_partition_tree("table") p JOIN pg_class c ON c.oid = p.relid
+            WHERE p.isleaf AND (c.relkind = 'f' OR c.relpersistence = 'u') LIMIT 1;
     END IF;
     IF reason IS NOT NULL THEN
         RAISE wrong_object_type USING MESSAGE = format('cannot capture %s: %s', "table", reason), HINT = remedy;
@@ -167,62 +188,6 @@ END
 $$;
 COMMENT ON FUNCTION waybill.lock_for_ddl IS 'locks a table without making its users wait for long; mode as in LOCK TABLE';
 
-CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    arguments CONSTANT text := coalesce((SELECT string_agg(quote_literal(k), ', ') FROM unnest(key) k), '');
-    present text;
-    create_trigger text := 'CREATE TRIGGER';
-BEGIN
-    IF "table" IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'the table to capture must not be NULL';
-    END IF;
-    PERFORM waybill.check_capturable("table", key);
-    -- Nothing to do, and no lock to take, when all is there already.
-    SELECT string_agg(quote_literal(k), ', ' ORDER BY o) INTO present
-        FROM pg_trigger t, waybill.trigger_arguments(t.tgargs) WITH ORDINALITY a(k, o)
-        WHERE t.tgrelid = "table" AND t.tgname = '!waybill_capture';
-    IF (SELECT count(*) FROM pg_trigger WHERE tgrelid = "table" AND tgenabled = 'A'
-            AND tgname IN ('!waybill_capture', '!waybill_capture_truncate')) = 2
-        AND coalesce(present, '') = arguments
-        AND NOT EXISTS (SELECT FROM pg_partition_tree("table") p JOIN pg_trigger t ON t.tgrelid = p.relid
-                        WHERE t.tgname = '!waybill_capture' AND t.tgenabled <> 'A') THEN
-        RETURN;
-    END IF;
-    PERFORM waybill.lock_for_ddl("table", CASE WHEN current_setting('server_version_num')::integer < 140000
-                                               THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END);
-    IF current_setting('server_version_num')::integer < 140000 THEN -- no CREATE OR REPLACE TRIGGER yet
-        EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture" ON %s', "table");
-        EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
-    ELSE
-        create_trigger := 'CREATE OR REPLACE TRIGGER';
-    END IF;
-    EXECUTE format('%s "!waybill_capture" AFTER INSERT OR UPDATE OR DELETE ON %s
-                    FOR EACH ROW EXECUTE FUNCTION waybill.capture(%s)', create_trigger, "table", arguments);
-    EXECUTE format('%s "!waybill_capture_truncate" AFTER TRUNCATE ON %s
-                    FOR EACH STATEMENT EXECUTE FUNCTION waybill.capture_truncate(%s)', create_trigger, "table", arguments);
-    -- ALWAYS: also under session_replication_role = replica and in logical replication's apply.
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!waybill_capture",
-                    ENABLE ALWAYS TRIGGER "!waybill_capture_truncate"', "table");
-END
-$$;
-COMMENT ON FUNCTION waybill.enable_capture IS
-    'captures the changes of a table from now on; key: columns to publish under instead of the primary key';
-
-CREATE FUNCTION waybill.disable_capture("table" regclass) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = "table"
-                   AND tgname IN ('!waybill_capture', '!waybill_capture_truncate')) THEN
-        RETURN;
-    END IF;
-    PERFORM waybill.lock_for_ddl("table", 'ACCESS EXCLUSIVE');
-    EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture" ON %s', "table");
-    EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
-END
-$$;
-COMMENT ON FUNCTION waybill.disable_capture IS 'stops the capture of a table; what was captured is still shipped';
-
 CREATE FUNCTION waybill.trigger_arguments(tgargs bytea) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
     AS $$
@@ -231,26 +196,260 @@ CREATE FUNCTION waybill.trigger_arguments(tgargs bytea) RETURNS SETOF text
     $$;
 COMMENT ON FUNCTION waybill.trigger_arguments IS 'arguments of a trigger as pg_trigger.tgargs keeps them';
 
+-- One row per thing that keeps changes of the table from being captured; the gravest first.
+CREATE FUNCTION waybill.capture_gaps("table" oid, OUT problem text, OUT repairable boolean) RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH place AS ( -- where rows are, and the table itself
+        SELECT c.oid, c.relkind, c.relpersistence, c.oid = "table" AS is_table,
+               CASE WHEN c.oid <> "table" THEN format('partition %s: ', c.oid::regclass) ELSE '' END AS prefix
+        FROM pg_class c
+        WHERE c.oid = "table" OR c.oid IN (SELECT relid FROM pg_partition_tree("table") WHERE isleaf)
+    ), gap AS (
+        SELECT 1 AS gravity, p.oid, p.prefix || 'it is a foreign table, whose changes are not captured' AS problem,
+               false AS repairable
+        FROM place p WHERE p.relkind = 'f'
+      UNION ALL
+        SELECT CASE t.enabled WHEN 'D' THEN 1 ELSE 2 END, p.oid,
+               p.prefix || CASE t.enabled
+                   WHEN 'D' THEN 'capture is disabled by ALTER TABLE ... DISABLE TRIGGER: changes are lost'
+                   ELSE 'capture does not fire under session_replication_role = replica: run enable_capture() again' END,
+               true
+        FROM place p JOIN waybill.capture_trigger t ON t.relation = p.oid
+        WHERE p.relkind <> 'f' AND t.kind = 'row' AND t.enabled <> 'A' AND (t.parent = 0) = p.is_table
+      UNION ALL
+        SELECT 3, p.oid,
+               p.prefix || CASE WHEN t.enabled IS NULL THEN 'TRUNCATE is not captured: run enable_capture() again'
+                                ELSE 'TRUNCATE is not always captured: run enable_capture() again' END,
+               true
+        FROM place p CROSS JOIN (VALUES ('before truncate'), ('after truncate')) k (kind)
+        LEFT JOIN waybill.capture_trigger t ON t.relation = p.oid AND t.kind = k.kind
+        WHERE (p.is_table OR p.relkind = 'r' AND k.kind = 'before truncate') AND t.enabled IS DISTINCT FROM 'A'
+      UNION ALL
+        SELECT 4, p.oid, p.prefix || 'it is unlogged: what a crash removes is not captured', false
+        FROM place p WHERE p.relpersistence = 'u'
+    )
+    SELECT g.problem, g.repairable FROM gap g ORDER BY g.gravity, g.oid <> "table", g.problem
+    $$;
+COMMENT ON FUNCTION waybill.capture_gaps IS 'what is wrong with the triggers of a captured table; repairable: by enable_capture()';
+
+CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
+DECLARE
+    replaces CONSTANT boolean := current_setting('server_version_num')::integer >= 140000; -- CREATE OR REPLACE TRIGGER
+    create_trigger CONSTANT text := CASE WHEN replaces THEN 'CREATE OR REPLACE TRIGGER' ELSE 'CREATE TRIGGER' END;
+    arguments CONSTANT text := coalesce((SELECT string_agg(quote_literal(k), ', ') FROM unnest(key) k), '');
+    present text;
+    row_trigger name;
+BEGIN
+    IF "table" IS NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'the table to capture must not be NULL';
+    END IF;
+    PERFORM waybill.check_capturable("table", key);
+    -- Nothing to do, and no lock to take, when all is there already.
+    SELECT (SELECT coalesce(string_agg(quote_literal(k), ', ' ORDER BY o), '')
+            FROM waybill.trigger_arguments(t.arguments) WITH ORDINALITY a (k, o)) INTO present
+        FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0;
+    IF present = arguments AND NOT EXISTS (SELECT FROM waybill.capture_gaps("table") g WHERE g.repairable) THEN
+        RETURN;
+    END IF;
+    PERFORM waybill.lock_for_ddl("table", CASE WHEN replaces THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
+    SELECT t.name INTO row_trigger
+        FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0 ORDER BY t.oid LIMIT 1;
+    IF row_trigger IS NULL THEN -- "!": it sorts before any name that users choose
+        row_trigger := '!waybill_capture_' || left(md5(gen_random_uuid()::text), 12);
+    ELSIF NOT replaces THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', row_trigger, "table");
+    END IF;
+    IF NOT replaces THEN
+        EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_before_truncate" ON %s', "table");
+        EXECUTE format('DROP TRIGGER IF EXISTS "!waybill_capture_truncate" ON %s', "table");
+    END IF;
+    EXECUTE format('%s %I AFTER INSERT OR UPDATE OR DELETE ON %s
+                    FOR EACH ROW EXECUTE FUNCTION waybill.capture(%s)', create_trigger, row_trigger, "table", arguments);
+    EXECUTE format('%s "!waybill_capture_before_truncate" BEFORE TRUNCATE ON %s
+                    FOR EACH STATEMENT EXECUTE FUNCTION waybill.capture_truncate()', create_trigger, "table");
+    EXECUTE format('%s "!waybill_capture_truncate" AFTER TRUNCATE ON %s
+                    FOR EACH STATEMENT EXECUTE FUNCTION waybill.capture_truncate()', create_trigger, "table");
+    -- ALWAYS: also under session_replication_role = replica and in logical replication's apply.
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I, ENABLE ALWAYS TRIGGER "!waybill_capture_before_truncate",
+                    ENABLE ALWAYS TRIGGER "!waybill_capture_truncate"', "table", row_trigger);
+    PERFORM waybill.complete_partitions("table");
+END
+$$;
+COMMENT ON FUNCTION waybill.enable_capture IS
+    'captures the changes of a table from now on; key: columns to publish under instead of the primary key';
+
+CREATE FUNCTION waybill.disable_capture("table" regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
+DECLARE
+    own name;
+BEGIN
+    IF NOT EXISTS (SELECT FROM waybill.capture_trigger WHERE relation = "table" AND parent = 0) THEN
+        RETURN;
+    END IF;
+    PERFORM waybill.lock_for_ddl("table", 'ACCESS EXCLUSIVE');
+    FOR own IN SELECT t.name FROM waybill.capture_trigger t
+               WHERE t.relation = "table" AND t.parent = 0
+                 AND (t.kind <> 'before truncate' -- which a partition needs as long as an ancestor is captured
+                      OR NOT EXISTS (SELECT FROM waybill.capture_trigger a WHERE a.relation = "table" AND a.parent <> 0))
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', own, "table");
+    END LOOP;
+    PERFORM waybill.tidy_partitions();
+END
+$$;
+COMMENT ON FUNCTION waybill.disable_capture IS 'stops the capture of a table; what was captured is still shipped';
+
+-- PostgreSQL clones row triggers to partitions, but not the one that sees the TRUNCATE of a partition by itself. As the
+-- extension's owner: partitions may belong to others than their root. Waits for nobody: what is in use stays as it is,
+-- and captured_tables says so. (enable_capture() has its locks already.)
+CREATE FUNCTION waybill.complete_partitions("table" regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
+DECLARE
+    leaf record;
+BEGIN
+    FOR leaf IN SELECT p.relid AS name, t.enabled
+                FROM pg_partition_tree("table") p JOIN pg_class c ON c.oid = p.relid
+                LEFT JOIN waybill.capture_trigger t ON t.relation = p.relid AND t.kind = 'before truncate'
+                WHERE c.relkind = 'r' AND t.enabled IS DISTINCT FROM 'A'
+                  AND EXISTS (SELECT FROM waybill.capture_trigger r WHERE r.relation = p.relid AND r.kind = 'row')
+    LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE NOWAIT', leaf.name);
+            IF leaf.enabled IS NULL THEN
+                EXECUTE format('CREATE TRIGGER "!waybill_capture_before_truncate" BEFORE TRUNCATE ON %s
+                                FOR EACH STATEMENT EXECUTE FUNCTION waybill.capture_truncate()', leaf.name);
+            END IF;
+            EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER "!waybill_capture_before_truncate"', leaf.name);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION waybill.complete_partitions IS 'lets the TRUNCATE of a single partition of a captured table be captured';
+
+CREATE FUNCTION waybill.tidy_partitions() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
+DECLARE
+    unused record;
+BEGIN
+    FOR unused IN SELECT t.relation::regclass AS name, t.name AS trigger FROM waybill.capture_trigger t
+                  WHERE t.kind = 'before truncate'
+                    AND NOT EXISTS (SELECT FROM waybill.capture_trigger r WHERE r.relation = t.relation AND r.kind <> t.kind)
+    LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE NOWAIT', unused.name);
+            EXECUTE format('DROP TRIGGER %I ON %s', unused.trigger, unused.name);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION waybill.tidy_partitions IS 'drops what complete_partitions() created on tables that no longer need it';
+
 CREATE VIEW waybill.captured_tables AS
-SELECT t.tgrelid::regclass AS "table",
-       waybill.key_columns(t.tgrelid) AS key,
-       CASE
-           WHEN t.tgenabled = 'D' THEN 'capture is disabled by ALTER TABLE ... DISABLE TRIGGER: changes are lost'
-           WHEN t.tgenabled <> 'A' THEN 'capture does not fire under session_replication_role = replica: run enable_capture() again'
-           WHEN u.tgenabled IS NULL THEN 'TRUNCATE is not captured: run enable_capture() again'
-           WHEN u.tgenabled <> 'A' THEN 'TRUNCATE is not always captured: run enable_capture() again'
-           WHEN EXISTS (SELECT FROM waybill.trigger_arguments(t.tgargs) k
-                        WHERE NOT EXISTS (SELECT FROM pg_attribute a
-                                          WHERE a.attrelid = t.tgrelid AND a.attname = k AND a.attnum > 0
-                                            AND NOT a.attisdropped))
-               THEN 'a key column is gone: published without a key; run enable_capture() with the new key'
-           WHEN waybill.key_columns(t.tgrelid) = '{}'
-               THEN 'no primary key: published without a key; add one or name columns with key =>'
-       END AS problem
-FROM pg_trigger t
-LEFT JOIN pg_trigger u ON u.tgrelid = t.tgrelid AND u.tgname = '!waybill_capture_truncate'
-WHERE t.tgname = '!waybill_capture' AND t.tgparentid = 0;
+SELECT t.relation::regclass AS "table",
+       waybill.key_columns(t.relation) AS key,
+       coalesce(
+           (SELECT g.problem FROM waybill.capture_gaps(t.relation) g LIMIT 1),
+           CASE
+               WHEN EXISTS (SELECT FROM waybill.trigger_arguments(t.arguments) k
+                            WHERE NOT EXISTS (SELECT FROM pg_attribute a
+                                              WHERE a.attrelid = t.relation AND a.attname = k AND a.attnum > 0
+                                                AND NOT a.attisdropped))
+                   THEN 'a key column is gone: published without a key; run enable_capture() with the new key'
+               WHEN waybill.key_columns(t.relation) = '{}'
+                   THEN 'no primary key: published without a key; add one or name columns with key =>'
+           END) AS problem
+FROM waybill.capture_trigger t
+WHERE t.kind = 'row' AND t.parent = 0;
 COMMENT ON VIEW waybill.captured_tables IS 'captured tables, their keys, and what is wrong with their capture';
+
+---------------------------------------------------------------------------------------------------------------------
+-- DDL: what others do to captured tables
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill.captured_ancestors(relation oid) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    WITH RECURSIVE origin AS (
+        SELECT t.relation, t.parent FROM waybill.capture_trigger t
+        WHERE t.relation = captured_ancestors.relation AND t.kind = 'row'
+      UNION
+        SELECT t.relation, t.parent FROM origin o JOIN waybill.capture_trigger t ON t.oid = o.parent)
+    SELECT o.relation::regclass FROM origin o WHERE o.parent = 0
+    $$;
+COMMENT ON FUNCTION waybill.captured_ancestors IS 'captured tables that a table is, or is a partition of';
+
+CREATE FUNCTION waybill.warn_of_gaps("table" regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    problem text;
+BEGIN
+    IF current_setting('waybill.ddl_warnings', true) = 'off' THEN
+        RETURN;
+    END IF;
+    SELECT g.problem INTO problem FROM waybill.capture_gaps("table") g LIMIT 1;
+    IF problem IS NOT NULL THEN
+        RAISE WARNING USING MESSAGE = format('table %s is not fully captured: %s', "table", problem);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION waybill.warn_of_gaps IS 'says in the session what is wrong with the capture of a table';
+
+-- Called by watch_ddl() for what may concern capture. It must fail nobody's DDL.
+CREATE FUNCTION waybill.after_ddl(new_partition boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    captured regclass;
+BEGIN
+    FOR captured IN SELECT DISTINCT a FROM pg_event_trigger_ddl_commands() c, waybill.captured_ancestors(c.objid) a
+                    WHERE c.classid = 'pg_class'::regclass
+    LOOP
+        IF new_partition THEN
+            PERFORM waybill.complete_partitions(captured);
+        ELSE
+            PERFORM waybill.tidy_partitions(); -- one was detached, perhaps
+        END IF;
+        PERFORM waybill.warn_of_gaps(captured);
+    END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING USING MESSAGE = format('could not check the capture of altered tables: %s', SQLERRM),
+        HINT = 'Look at waybill.captured_tables.';
+END
+$$;
+COMMENT ON FUNCTION waybill.after_ddl IS 'completes the capture of new partitions, and warns';
+
+CREATE FUNCTION waybill.watch_ddl() RETURNS event_trigger
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_watch_ddl';
+COMMENT ON FUNCTION waybill.watch_ddl() IS 'calls after_ddl() when a statement may concern capture';
+
+CREATE FUNCTION waybill.watch_drop() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    altered regclass;
+BEGIN
+    IF current_setting('waybill.ddl_warnings', true) = 'off' THEN
+        RETURN;
+    END IF;
+    FOR altered IN SELECT DISTINCT to_regclass(format('%I.%I', address_names[1], address_names[2]))
+                   FROM pg_event_trigger_dropped_objects()
+                   WHERE object_type = 'trigger' AND original AND starts_with(address_names[3], '!waybill_capture')
+    LOOP
+        IF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = altered AND t.kind = 'row') THEN
+            PERFORM waybill.warn_of_gaps(a) FROM waybill.captured_ancestors(altered) a;
+        ELSIF altered IS NOT NULL THEN
+            RAISE WARNING USING MESSAGE = format('table %s is no longer captured: its trigger was dropped', altered),
+                HINT = 'waybill.enable_capture() captures it again.';
+        END IF;
+    END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING USING MESSAGE = format('could not check what the dropped trigger captured: %s', SQLERRM),
+        HINT = 'Look at waybill.captured_tables.';
+END
+$$;
+COMMENT ON FUNCTION waybill.watch_drop() IS 'warns when a trigger of a captured table is dropped by other means than disable_capture()';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Reading the log: what a shipper calls
@@ -523,10 +722,11 @@ CREATE FUNCTION waybill.grant_capture(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
-    EXECUTE format('GRANT SELECT ON waybill.captured_tables TO %s', role);
+    EXECUTE format('GRANT SELECT ON waybill.captured_tables, waybill.capture_trigger TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.enable_capture, waybill.disable_capture, waybill.check_capturable,
-                    waybill.lock_for_ddl, waybill.trigger_arguments, waybill.key_columns, waybill.capture,
-                    waybill.capture_truncate TO %s', role);
+                    waybill.lock_for_ddl, waybill.trigger_arguments, waybill.key_columns, waybill.capture_gaps,
+                    waybill.complete_partitions, waybill.tidy_partitions, waybill.capture, waybill.capture_truncate
+                    TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION waybill.grant_capture IS 'lets a role capture the tables that it owns';
@@ -534,3 +734,10 @@ COMMENT ON FUNCTION waybill.grant_capture IS 'lets a role capture the tables tha
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA waybill FROM PUBLIC;
 
 SELECT waybill.create_stream('default');
+
+-- ALWAYS: whatever session_replication_role says, partitions are to be captured whole.
+CREATE EVENT TRIGGER waybill_watch_ddl ON ddl_command_end
+    WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE') EXECUTE FUNCTION waybill.watch_ddl();
+CREATE EVENT TRIGGER waybill_watch_drop ON sql_drop WHEN TAG IN ('DROP TRIGGER') EXECUTE FUNCTION waybill.watch_drop();
+ALTER EVENT TRIGGER waybill_watch_ddl ENABLE ALWAYS;
+ALTER EVENT TRIGGER waybill_watch_drop ENABLE ALWAYS;

@@ -16,7 +16,8 @@ SELECT * FROM problems;
 DROP TRIGGER "!waybill_capture_truncate" ON t;
 SELECT * FROM problems;
 SELECT waybill.enable_capture('t');
-SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 't'::regclass ORDER BY 1;
+SELECT regexp_replace(tgname, '[0-9a-f]{12}', '<id>') AS tgname, tgenabled FROM pg_trigger
+WHERE tgrelid = 't'::regclass ORDER BY 1;
 ALTER TABLE t DROP CONSTRAINT t_pkey;
 SELECT * FROM problems;
 SELECT count(*) FROM waybill.captured_tables WHERE "table" = 't'::regclass;
