@@ -8,9 +8,15 @@ REVOKE ALL ON SCHEMA waybill FROM PUBLIC;
 -- The log
 ---------------------------------------------------------------------------------------------------------------------
 
--- Tells databases apart in positions, also a restored dump from its original.
-CREATE TABLE waybill.source (id uuid NOT NULL);
-INSERT INTO waybill.source VALUES (pg_catalog.gen_random_uuid());
+-- Tells databases apart in positions, also a restored dump from its original, and a copy by CREATE DATABASE ... TEMPLATE,
+-- which has an oid of its own.
+CREATE TABLE waybill.original_source (id uuid NOT NULL, database oid NOT NULL);
+INSERT INTO waybill.original_source
+SELECT pg_catalog.gen_random_uuid(), oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
+CREATE VIEW waybill.source AS
+SELECT CASE WHEN s.database = d.oid THEN s.id ELSE pg_catalog.md5(pg_catalog.concat(s.id, '/', d.oid))::uuid END AS id
+FROM waybill.original_source s, pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database();
+COMMENT ON VIEW waybill.source IS 'the id of this database in positions';
 
 -- The commit order: each transaction that changed captured tables draws its commit sequence number (csn) at pre-commit
 -- and holds the sequence's lock until it is visible; see safe_csn().
@@ -69,6 +75,9 @@ CREATE TABLE waybill.stream (
     tables text[] -- schema.table; NULL: all
 );
 CREATE SEQUENCE waybill.stream_id_seq AS integer OWNED BY waybill.stream.id;
+-- A dump has them; CREATE EXTENSION makes the first, "default".
+SELECT pg_catalog.pg_extension_config_dump('waybill.stream', 'WHERE id <> 1');
+SELECT pg_catalog.pg_extension_config_dump('waybill.stream_id_seq', '');
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Capture
@@ -605,6 +614,43 @@ COMMENT ON FUNCTION waybill.try_truncate IS 'empties a segment unless somebody u
 -- Streams
 ---------------------------------------------------------------------------------------------------------------------
 
+-- A stream's sequences come and go with its row, also when pg_restore copies the row.
+CREATE FUNCTION waybill.stream_created() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    position CONSTANT text := format('waybill.stream_%s_acknowledged_seq', NEW.id);
+    moved_at CONSTANT text := format('waybill.stream_%s_acknowledged_at_seq', NEW.id);
+BEGIN
+    -- A dump's "default" that is not the first one any more: it had been dropped and created anew.
+    DELETE FROM waybill.stream s WHERE s.name = NEW.name AND s.id = 1;
+    EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', position);
+    EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', moved_at);
+    PERFORM setval(position, waybill.sequence_value('commit_seq')), setval(moved_at, 0);
+    IF NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e' -- as in CREATE EXTENSION
+                   AND objid = position::regclass) THEN
+        EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE %s', position);
+        EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE %s', moved_at);
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION waybill.stream_created IS 'makes the sequences of a new stream; a trigger of waybill.stream';
+
+CREATE FUNCTION waybill.stream_dropped() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill.stream_%s_acknowledged_seq', OLD.id);
+    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill.stream_%s_acknowledged_at_seq', OLD.id);
+    EXECUTE format('DROP SEQUENCE waybill.stream_%1$s_acknowledged_seq, waybill.stream_%1$s_acknowledged_at_seq', OLD.id);
+    RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION waybill.stream_dropped IS 'drops the sequences of a stream; a trigger of waybill.stream';
+
+CREATE TRIGGER created BEFORE INSERT ON waybill.stream FOR EACH ROW EXECUTE FUNCTION waybill.stream_created();
+CREATE TRIGGER dropped BEFORE DELETE ON waybill.stream FOR EACH ROW EXECUTE FUNCTION waybill.stream_dropped();
+ALTER TABLE waybill.stream ENABLE ALWAYS TRIGGER created, ENABLE ALWAYS TRIGGER dropped;
+
 CREATE FUNCTION waybill.create_stream(name text, tables text[] DEFAULT NULL) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -615,17 +661,8 @@ BEGIN
     END IF;
     -- Until this transaction ends nothing is reclaimed that the new stream is to get.
     LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE;
-    new_id := nextval('waybill.stream_id_seq');
-    EXECUTE format('CREATE SEQUENCE waybill.stream_%s_acknowledged_seq AS bigint MINVALUE 0 START 0', new_id);
-    EXECUTE format('CREATE SEQUENCE waybill.stream_%s_acknowledged_at_seq AS bigint MINVALUE 0 START 0', new_id);
-    PERFORM setval(format('waybill.stream_%s_acknowledged_seq', new_id), waybill.sequence_value('commit_seq')),
-            setval(format('waybill.stream_%s_acknowledged_at_seq', new_id), 0);
-    IF NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e' -- as in CREATE EXTENSION
-                   AND objid = format('waybill.stream_%s_acknowledged_seq', new_id)::regclass) THEN
-        EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE waybill.stream_%s_acknowledged_seq', new_id);
-        EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE waybill.stream_%s_acknowledged_at_seq', new_id);
-    END IF;
-    INSERT INTO waybill.stream (id, name, tables) VALUES (new_id, create_stream.name, create_stream.tables);
+    INSERT INTO waybill.stream (id, name, tables)
+    VALUES (nextval('waybill.stream_id_seq'), create_stream.name, create_stream.tables) RETURNING id INTO new_id;
     RETURN new_id;
 END
 $$;
@@ -642,9 +679,6 @@ BEGIN
         RAISE object_in_use USING MESSAGE = format('stream "%s" is being shipped', name), HINT = 'Stop its shipper first.';
     END IF;
     DELETE FROM waybill.stream WHERE id = old_id;
-    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill.stream_%s_acknowledged_seq', old_id);
-    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill.stream_%s_acknowledged_at_seq', old_id);
-    EXECUTE format('DROP SEQUENCE waybill.stream_%1$s_acknowledged_seq, waybill.stream_%1$s_acknowledged_at_seq', old_id);
 END
 $$;
 COMMENT ON FUNCTION waybill.drop_stream IS 'drops a stream: the log no longer keeps anything for it';

@@ -22,12 +22,16 @@ def create_role(server: Server, role: str = ROLE, password: str = PASSWORD) -> N
 class Pipeline:
     """`name` is the database's name and the topics' prefix."""
 
-    def __init__(self, server: Server, broker: Broker, name: str, partitions: int = 1, encoding: str = "UTF8"):
+    def __init__(self, server: Server, broker: Broker, name: str, partitions: int = 1, encoding: str = "UTF8",
+                 existing: bool = False):
+        """Makes the database, unless it is an `existing` one with all in it: a copy, perhaps."""
         self.server = server
         self.broker = broker
         self.name = name
         self.partitions = partitions
         self._shippers: list[Shipper] = []
+        if existing:
+            return
         create_role(server)
         server.create_database(name, "CREATE EXTENSION waybill", f"SELECT waybill.grant_shipper('{ROLE}')",
                                encoding=encoding)

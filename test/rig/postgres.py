@@ -69,7 +69,9 @@ class Server:
         "jit": "off",
     }
 
-    def __init__(self, installation: Installation, settings: dict | None = None):
+    def __init__(self, installation: Installation, settings: dict | None = None, backup_of: "Server | None" = None,
+                 standby: bool = False):
+        """An empty cluster, or a base backup of one that runs: started as a standby of it, or as a server of its own."""
         self.installation = installation
         self.directory = processes.make_directory("server")
         self.data = self.directory / "data"
@@ -80,10 +82,15 @@ class Server:
         self._settings = self.SETTINGS | (settings or {})
         if self._user is not None:
             os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
-        self._run("initdb", "--no-sync", "--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C",
+        if backup_of is not None:
+            self.run("pg_basebackup", "--dbname", backup_of.conninfo(), "--pgdata", self.data,
+                     "--checkpoint=fast", "--no-sync", *(["--write-recovery-conf"] if standby else []))
+            return
+        self.run("initdb", "--no-sync", "--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C",
                   "--auth-local", "trust", "--auth-host", "scram-sha-256", "--pgdata", self.data)
 
-    def _run(self, program: str, *arguments) -> str:
+    def run(self, program: str, *arguments) -> str:
+        """Runs one of PostgreSQL's programs as the server's user, in the server's directory; returns what it printed."""
         identity = {}
         if self._user is not None:
             identity = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
