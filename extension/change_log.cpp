@@ -9,6 +9,10 @@
 //
 // Whoever drew a csn <= C0 held its lock at b or had already released it, after having become visible. 1 before 2:
 // else a writer could be numbered after a segment was closed and yet write to it.
+//
+// A transaction that is prepared cannot hold that lock: readers would wait until COMMIT PREPARED. Its chunks go to the
+// prepared log, with a number that tells what was before it; the first reader that sees them gives them their place
+// (waybill.release()).
 #include "change_log.hpp"
 
 #include "log_objects.hpp"
@@ -20,19 +24,19 @@ namespace {
 
 static_assert(log_row_fixed_size == sizeof(std::int64_t) * 2 + sizeof(std::int32_t) * 5);
 
-Oid segment_object(std::int64_t segment, const char *suffix) {
+Oid numbered_object(const char *kind, std::int64_t number, const char *suffix) {
     std::array<char, NAMEDATALEN> name;
-    snprintf(name.data(), name.size(), "segment_" INT64_FORMAT "%s", static_cast<int64>(segment % segment_count),
-             suffix);
+    snprintf(name.data(), name.size(), "%s_" INT64_FORMAT "%s", kind, static_cast<int64>(number), suffix);
     return log_object(name.data());
 }
 
-// Inserts rows into a segment and its index; only the log's own kind of table: no constraints, triggers or TOAST.
-class SegmentWriter {
+// Inserts rows into a table of the log and its index; only the log's own kind of table: no constraints, triggers or
+// TOAST.
+class LogWriter {
 public:
-    SegmentWriter(std::int64_t segment, std::size_t rows)
-        : table_{table_open(segment_table(segment), RowExclusiveLock)},
-          index_{index_open(segment_index(segment), RowExclusiveLock)}, index_info_{BuildIndexInfo(index_)},
+    LogWriter(Oid table, Oid index, std::array<LogColumn, 2> key, std::size_t rows)
+        : table_{table_open(table, RowExclusiveLock)}, index_{index_open(index, RowExclusiveLock)},
+          index_info_{BuildIndexInfo(index_)}, key_{key},
           // Many rows fill their pages: don't search for room in the ones that exist.
           bulk_{rows > bulk_rows ? GetBulkInsertState() : nullptr} {}
 
@@ -40,7 +44,7 @@ public:
         std::array<bool, log_columns> nulls{};
         HeapTuple row = heap_form_tuple(RelationGetDescr(table_), values, nulls.data());
         heap_insert(table_, row, GetCurrentCommandId(true), bulk_ != nullptr ? HEAP_INSERT_SKIP_FSM : 0, bulk_);
-        std::array<Datum, 2> key{values[log_csn], values[log_chunk]};
+        std::array<Datum, 2> key{values[key_[0]], values[key_[1]]};
         insert_into_index(index_, key.data(), nulls.data(), &row->t_self, table_, index_info_);
         heap_freetuple(row);
     }
@@ -57,24 +61,13 @@ private:
     Relation table_;
     Relation index_;
     IndexInfo *index_info_;
+    std::array<LogColumn, 2> key_;
     BulkInsertState bulk_;
 };
 
-} // namespace
-
-Oid segment_table(std::int64_t segment) {
-    return segment_object(segment, "");
-}
-Oid segment_index(std::int64_t segment) {
-    return segment_object(segment, "_idx");
-}
-
-void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes) {
-    const Csn csn = draw_from_sequence(commit_sequence);
-    const std::int64_t segment = sequence_value(log_object("segment_seq"));
-
+// Writes the transaction's stream: `context`, then `changes`.
+void write_chunks(LogWriter &writer, Csn csn, ChunkStream &context, ChunkStream &changes) {
     const std::size_t chunks = context.size() + changes.size();
-    SegmentWriter writer{segment, chunks};
     std::array<Datum, log_columns> row;
     row[log_csn] = Int64GetDatum(csn);
     row[log_committed_at] = TimestampTzGetDatum(GetCurrentTimestamp());
@@ -91,6 +84,44 @@ void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &chang
         writer.insert(row.data());
     }
     writer.close();
+}
+
+} // namespace
+
+Oid segment_table(std::int64_t segment) {
+    return numbered_object("segment", segment % segment_count, "");
+}
+Oid segment_index(std::int64_t segment) {
+    return numbered_object("segment", segment % segment_count, "_idx");
+}
+Oid prepared_table(std::int64_t slot) {
+    return numbered_object("prepared", slot, "");
+}
+
+void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes) {
+    const Csn csn = draw_from_sequence(commit_sequence, csn_step);
+    const std::int64_t segment = sequence_value(log_object("segment_seq"));
+    LogWriter writer{
+        segment_table(segment), segment_index(segment), {log_csn, log_chunk}, context.size() + changes.size()};
+    write_chunks(writer, csn, context, changes);
+}
+
+void append_to_prepared_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes) {
+    if (MaxBackends + max_prepared_xacts >= csn_step)
+        ereport(ERROR, errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                errmsg("cannot PREPARE a transaction that changed captured tables"),
+                errdetail("With max_connections and max_prepared_transactions as they are, more than %d transactions "
+                          "could be prepared at a time: too many to keep their changes in order.",
+                          static_cast<int>(csn_step) - 1),
+                errhint("Lower these settings, or use COMMIT."));
+    // Any of the slots will do: readers look into all. The lock on its table is the transaction's to its end, and had
+    // before the number is drawn: who finds it free knows that the numbers to come are greater than those drawn.
+    const std::int64_t slot = sequence_value(log_object("prepared_slot_seq"));
+    LogWriter writer{prepared_table(slot),
+                     numbered_object("prepared", slot, "_idx"),
+                     {log_chunk, log_csn},
+                     context.size() + changes.size()};
+    write_chunks(writer, draw_without_lock(commit_sequence, csn_step), context, changes);
 }
 
 } // namespace waybill

@@ -10,4 +10,7 @@ namespace waybill {
 // context. Called at pre-commit.
 void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes);
 
+// Writes the changes of a transaction that is being prepared where readers find them after COMMIT PREPARED.
+void append_to_prepared_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes);
+
 } // namespace waybill

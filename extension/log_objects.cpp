@@ -63,37 +63,65 @@ std::int64_t sequence_value(Oid sequence) {
     return value;
 }
 
-std::int64_t draw_from_sequence(Oid sequence) {
+namespace {
+
+std::int64_t draw(Relation sequence, std::int64_t step) {
     // As sequence.c does: one WAL record for that many values, which a crash skips; anew after each checkpoint.
     constexpr std::int64_t logged_ahead = 32;
 
+    GetTopTransactionId(); // so that the commit flushes what is logged here
+    const SequencePage page{sequence, BUFFER_LOCK_EXCLUSIVE};
+    FormData_pg_sequence_data &data = page.data();
+    const std::int64_t value = last_drawn(data) + step;
+    const bool logs = !data.is_called || data.log_cnt < 1 || PageGetLSN(page.page()) <= GetRedoRecPtr();
+    START_CRIT_SECTION();
+    MarkBufferDirty(page.buffer());
+    const std::int64_t log_count = logs ? logged_ahead : data.log_cnt - 1;
+    data.is_called = true;
+    if (logs && RelationNeedsWAL(sequence)) {
+        data.last_value = value + logged_ahead * step;
+        data.log_cnt = 0;
+        log_sequence(sequence, page.buffer(), page.tuple(), page.tuple_size());
+    }
+    data.last_value = value;
+    data.log_cnt = log_count;
+    END_CRIT_SECTION();
+    page.close();
+    return value;
+}
+
+} // namespace
+
+std::int64_t draw_from_sequence(Oid sequence, std::int64_t step) {
     // Held by the top transaction to its end, before the value is drawn: the fence waits for it.
     ResourceOwner owner = CurrentResourceOwner;
     CurrentResourceOwner = TopTransactionResourceOwner;
     LockRelationOid(sequence, RowExclusiveLock);
     CurrentResourceOwner = owner;
     Relation relation = relation_open(sequence, NoLock);
-    GetTopTransactionId(); // so that the commit flushes what is logged here
-
-    const SequencePage page{relation, BUFFER_LOCK_EXCLUSIVE};
-    FormData_pg_sequence_data &data = page.data();
-    const std::int64_t value = last_drawn(data) + 1;
-    const bool logs = !data.is_called || data.log_cnt < 1 || PageGetLSN(page.page()) <= GetRedoRecPtr();
-    START_CRIT_SECTION();
-    MarkBufferDirty(page.buffer());
-    const std::int64_t log_count = logs ? logged_ahead : data.log_cnt - 1;
-    data.is_called = true;
-    if (logs && RelationNeedsWAL(relation)) {
-        data.last_value = value + logged_ahead;
-        data.log_cnt = 0;
-        log_sequence(relation, page.buffer(), page.tuple(), page.tuple_size());
-    }
-    data.last_value = value;
-    data.log_cnt = log_count;
-    END_CRIT_SECTION();
-    page.close();
+    const std::int64_t value = draw(relation, step);
     relation_close(relation, NoLock);
     return value;
+}
+
+std::int64_t draw_without_lock(Oid sequence, std::int64_t step) {
+    Relation relation = relation_open(sequence, AccessShareLock);
+    const std::int64_t value = draw(relation, step);
+    relation_close(relation, AccessShareLock);
+    return value;
+}
+
+bool is_empty(Oid table) {
+    Relation relation = table_open(table, AccessShareLock);
+    const bool empty = RelationGetNumberOfBlocks(relation) == 0;
+    table_close(relation, AccessShareLock);
+    return empty;
+}
+
+void refuse_recovery() {
+    if (!RecoveryInProgress()) return;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("the change log cannot be read on a standby"), errhint("Connect to the primary."));
 }
 
 } // namespace waybill

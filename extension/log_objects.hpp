@@ -20,8 +20,18 @@ Oid capture_function();
 // last_value of a sequence. Unlike nextval and setval, reading takes no lock that the fence would wait for.
 std::int64_t sequence_value(Oid sequence);
 
-// Draws the next value and locks the sequence until the transaction ends: nextval() without its side effects, which an
-// application would see: it would become what lastval() speaks of, and fail in a transaction set to READ ONLY.
-std::int64_t draw_from_sequence(Oid sequence);
+// Draws the next value, `step` behind the last, and locks the sequence until the transaction ends: nextval() without
+// its side effects, which an application would see: it would become what lastval() speaks of, and fail in a transaction
+// set to READ ONLY.
+std::int64_t draw_from_sequence(Oid sequence, std::int64_t step = 1);
+
+// The same, without a lock that the fence would wait for.
+std::int64_t draw_without_lock(Oid sequence, std::int64_t step);
+
+// Whether a table of the extension has no pages; cheap, and seen before any lock.
+bool is_empty(Oid table);
+
+// Error: a standby has the sequences' values logged ahead, and knows nothing of the primary's locks.
+void refuse_recovery();
 
 } // namespace waybill

@@ -1,4 +1,4 @@
-// How the log is read: the fence, and the chunks below it. The order of steps is drawn in change_log.cpp.
+// How the log is read, up to what safe_csn() said (fence.cpp).
 #include "log_objects.hpp"
 #include "log_row.hpp"
 #include "postgres.hpp"
@@ -7,37 +7,6 @@
 namespace waybill {
 
 namespace {
-
-// Waits until a csn greater than `after` was drawn, for `wait_ms` at most. Looking is cheap (one shared page), so the
-// pauses start short and grow with the time that nothing comes; no NOTIFY, which would serialize the commits.
-void wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
-    constexpr std::int64_t shortest_pause_us = 200;
-    constexpr std::int64_t longest_pause_us = 5000;
-    const TimestampTz start = GetCurrentTimestamp();
-    while (sequence_value(commit_sequence) <= after) {
-        const std::int64_t waited_us = GetCurrentTimestamp() - start;
-        if (waited_us >= std::int64_t{wait_ms} * 1000) return;
-        CHECK_FOR_INTERRUPTS();
-        // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
-        const std::int64_t pause_us = std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us);
-        if (pause_us < 1000) {
-            pg_usleep(pause_us);
-        } else {
-            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause_us / 1000, PG_WAIT_EXTENSION);
-            ResetLatch(MyLatch);
-        }
-    }
-}
-
-Csn safe_csn(Csn after, int wait_ms) {
-    const Oid commit_sequence = log_object("commit_seq");
-    wait_for_csn(commit_sequence, after, wait_ms);
-    const Csn drawn = sequence_value(commit_sequence);
-    LOCKTAG tag;
-    SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
-    WaitForLockers(tag, ShareLock, false); // takes no lock; a writer's is released after it is visible
-    return drawn;
-}
 
 // What a batch is made of: rows of [(csn, chunk) > after, csn <= upto], in that order.
 struct BatchRange {
@@ -141,36 +110,16 @@ XLogRecPtr read_batch(const BatchRange &range, std::int64_t max_bytes, const Set
     return durable_at;
 }
 
-// A standby has the sequence's value logged ahead, and knows nothing of the primary's locks.
-void refuse_recovery() {
-    if (!RecoveryInProgress()) return;
-    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-            errmsg("the change log cannot be read on a standby"), errhint("Connect to the primary."));
-}
-
 } // namespace
 
 } // namespace waybill
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(waybill_safe_csn);
 PG_FUNCTION_INFO_V1(waybill_fetch);
 PG_FUNCTION_INFO_V1(waybill_sequence_value);
 PGDLLEXPORT Datum waybill_sequence_value(PG_FUNCTION_ARGS);
-PGDLLEXPORT Datum waybill_safe_csn(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_fetch(PG_FUNCTION_ARGS);
-
-// safe_csn(after bigint, wait_ms int) → bigint
-Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
-    waybill::refuse_recovery();
-    if (IsolationUsesXactSnapshot())
-        ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
-                errmsg("waybill.safe_csn() needs a READ COMMITTED transaction"),
-                errdetail("Later statements of this transaction would not see what the fence waited for."));
-    const bool waits = !PG_ARGISNULL(0) && !PG_ARGISNULL(1);
-    PG_RETURN_INT64(waybill::safe_csn(waits ? PG_GETARG_INT64(0) : -1, waits ? PG_GETARG_INT32(1) : 0));
-}
 
 // fetch(after_csn bigint, after_chunk int, upto bigint, max_bytes int) → rows of the log
 Datum waybill_fetch(PG_FUNCTION_ARGS) {

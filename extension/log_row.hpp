@@ -7,6 +7,9 @@ namespace waybill {
 
 using Csn = std::int64_t;
 
+// Csns are drawn in these steps: the numbers between are for the places of prepared transactions (waybill.release()).
+inline constexpr Csn csn_step = 10'000;
+
 // Columns, in order; the offset of attribute n is n - 1. Fixed-width ones first, without padding:
 // transaction_buffer.hpp counts on it (log_row_fixed_size).
 enum LogColumn {
@@ -23,6 +26,11 @@ enum LogColumn {
 
 // Segments of the log's ring: the tables waybill.segment_0 … segment_7, filled in turn.
 inline constexpr std::int64_t segment_count = 8;
+
+// Slots of the prepared log: the tables waybill.prepared_0 and waybill.prepared_1.
+inline constexpr std::int64_t prepared_slots = 2;
+
+Oid prepared_table(std::int64_t slot);
 
 // The table and the index of the slot that generation `segment` of the log uses.
 Oid segment_table(std::int64_t segment);

@@ -27,6 +27,7 @@ extern "C" {
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/transam.h>
+#include <access/twophase.h>
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <access/xloginsert.h>
@@ -87,6 +88,9 @@ extern "C" {
 #if PG_VERSION_NUM < 130000
 #error "waybill needs PostgreSQL 13 or later"
 #endif
+
+// Before, GetLockConflicts() left prepared transactions out.
+#define PREPARED_LOCKS_ARE_LISTED (PG_VERSION_NUM >= 140001 || (PG_VERSION_NUM >= 130005 && PG_VERSION_NUM < 140000))
 
 // Empty before PostgreSQL 16, but we compile with hidden visibility.
 #undef PGDLLEXPORT

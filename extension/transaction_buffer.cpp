@@ -136,8 +136,9 @@ ChunkStream context_record() {
     return stream;
 }
 
-// PRE_COMMIT comes after all deferred triggers: no change can follow, but from another module's callback.
-void log_changes() {
+// PRE_COMMIT and PRE_PREPARE come after all deferred triggers: no change can follow, but from another module's
+// callback.
+void log_changes(void (*append)(Oid commit_sequence, ChunkStream &context, ChunkStream &changes)) {
     logged = true;
     if (buffer == nullptr) return;
     if (!buffer->changes.empty() && belongs_to_present_extension()) {
@@ -145,26 +146,16 @@ void log_changes() {
         if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted_by_rank();
         ChunkStream context = context_record();
         if (context.absorb(buffer->changes)) buffer->changes.close();
-        append_to_log(buffer->commit_sequence, context, buffer->changes);
+        append(buffer->commit_sequence, context, buffer->changes);
         context.close();
     }
     buffer->changes.close();
 }
 
-// A prepared transaction would have to hold its number until COMMIT PREPARED, and every reader would wait for it.
-void refuse_prepare() {
-    if (buffer == nullptr) return;
-    if (buffer->changes.empty()) return buffer->changes.close();
-    ereport(ERROR, errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-            errmsg("cannot PREPARE a transaction that changed captured tables"),
-            errdetail("Its changes could not be given their place in the commit order."),
-            errhint("Use COMMIT, or stop the capture of the tables with waybill.disable_capture()."));
-}
-
 void transaction_event(XactEvent event, void *) {
     switch (event) {
-    case XACT_EVENT_PRE_COMMIT: log_changes(); break;
-    case XACT_EVENT_PRE_PREPARE: refuse_prepare(); break;
+    case XACT_EVENT_PRE_COMMIT: log_changes(append_to_log); break;
+    case XACT_EVENT_PRE_PREPARE: log_changes(append_to_prepared_log); break;
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PREPARE:

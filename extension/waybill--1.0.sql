@@ -19,8 +19,10 @@ FROM waybill.original_source s, pg_catalog.pg_database d WHERE d.datname = pg_ca
 COMMENT ON VIEW waybill.source IS 'the id of this database in positions';
 
 -- The commit order: each transaction that changed captured tables draws its commit sequence number (csn) at pre-commit
--- and holds the sequence's lock until it is visible; see safe_csn().
-CREATE SEQUENCE waybill.commit_seq AS bigint CACHE 1;
+-- and holds the sequence's lock until it is visible; see safe_csn(). The numbers between are for the places of prepared
+-- transactions; see release().
+CREATE SEQUENCE waybill.commit_seq AS bigint INCREMENT 10000 MINVALUE 0 START 0 CACHE 1;
+SELECT pg_catalog.setval('waybill.commit_seq', 0);
 
 -- What a reader must know of a table to understand its changes. Immutable; changes carry the id.
 CREATE TABLE waybill.shape (
@@ -67,6 +69,31 @@ $$;
 -- changes it in place, at once, and cannot bloat.
 CREATE SEQUENCE waybill.segment_seq AS bigint MINVALUE 0 START 0;
 SELECT pg_catalog.setval('waybill.segment_seq', 0), pg_catalog.setval('waybill.segment_0_upto_seq', 9223372036854775807);
+
+-- The prepared log: changes of transactions that were prepared, until a reader gives them their place in the log. Two
+-- slots, filled in turn, so that one can be emptied by TRUNCATE whatever snapshots are open. Their csn is the number that
+-- was drawn at PREPARE.
+CREATE TABLE waybill.prepared_log (LIKE waybill.change_log);
+DO $$
+BEGIN
+    FOR slot IN 0..1 LOOP
+        EXECUTE pg_catalog.format('CREATE TABLE waybill.prepared_%1$s () INHERITS (waybill.prepared_log)', slot);
+        EXECUTE pg_catalog.format('ALTER TABLE waybill.prepared_%1$s ALTER COLUMN payload SET STORAGE PLAIN', slot);
+        -- By chunk first: the first ones tell which transactions there are.
+        EXECUTE pg_catalog.format('CREATE INDEX prepared_%1$s_idx ON waybill.prepared_%1$s (chunk, csn)', slot);
+    END LOOP;
+END
+$$;
+CREATE SEQUENCE waybill.prepared_slot_seq AS bigint MINVALUE 0 START 0; -- the slot that is being filled
+SELECT pg_catalog.setval('waybill.prepared_slot_seq', 0);
+
+-- The csn up to which readers were let read while transactions were prepared: the greater of the sequence's value and of
+-- the table's rows, for what has to be undone with the transaction that found it. Behind it is the place of a prepared
+-- transaction with a smaller number. The table's lock keeps out other readers meanwhile.
+CREATE SEQUENCE waybill.released_seq AS bigint MINVALUE 0 START 0;
+SELECT pg_catalog.setval('waybill.released_seq', 0);
+CREATE TABLE waybill.released (csn bigint NOT NULL);
+CREATE INDEX released_csn_idx ON waybill.released (csn);
 
 -- Streams: each is read by one shipper and has its own acknowledged position, in sequences named after its id.
 CREATE TABLE waybill.stream (
@@ -504,6 +531,78 @@ CREATE FUNCTION waybill.sequence_value(sequence text) RETURNS bigint
 COMMENT ON FUNCTION waybill.sequence_value IS
     'value of one of the extension''s sequences, read without a lock that safe_csn() would wait for';
 
+CREATE FUNCTION waybill.released_csn() RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT greatest(waybill.sequence_value('released_seq'), (SELECT max(r.csn) FROM waybill.released r)) $$;
+COMMENT ON FUNCTION waybill.released_csn IS 'the csn up to which readers were let read while transactions were prepared';
+
+CREATE FUNCTION waybill.last_csn() RETURNS bigint
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT greatest(waybill.sequence_value('commit_seq'), waybill.released_csn()) $$;
+COMMENT ON FUNCTION waybill.last_csn IS 'the last csn that was drawn, or given to a prepared transaction';
+
+-- The places of prepared transactions (the rule was proved by exhaustive search: test/model/commit_order.py). What a
+-- prepared transaction depends on was numbered before its PREPARE. What depends on it was numbered after its COMMIT
+-- PREPARED, which is after every release that did not see it: so its place is its own number, or, when readers were
+-- let past that already, right behind what they were let read.
+--
+-- Moving its changes there takes effect when the caller commits, so then, and not earlier, must the new limit: a row says
+-- it. When nothing was moved the sequence can say it at once.
+CREATE FUNCTION waybill.release(drawn bigint, timeline integer) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    room CONSTANT bigint := 10000;
+    released bigint;
+    place bigint;
+    prepared record;
+    moved boolean := false;
+BEGIN
+    LOCK TABLE waybill.released IN EXCLUSIVE MODE;
+    released := waybill.released_csn();
+    place := released;
+    FOR prepared IN
+        SELECT tableoid::regclass AS slot, csn, chunks, xid FROM waybill.prepared_log WHERE chunk = 0 ORDER BY csn
+    LOOP
+        place := greatest(prepared.csn, place + 1);
+        IF prepared.csn < place AND place % room = 0 THEN -- PREPARE refuses when so many could be in flight
+            RAISE internal_error USING MESSAGE = format('no csn is left for a prepared transaction behind %s', released);
+        END IF;
+        EXECUTE format('WITH taken AS (DELETE FROM %s p USING generate_series(0, $2 - 1) c
+                                       WHERE p.chunk = c AND p.csn = $1 RETURNING p.*)
+                        INSERT INTO waybill.segment_%s (csn, committed_at, chunk, chunks, changes, timeline, xid, payload)
+                        SELECT $3, $4, chunk, chunks, changes, $5, xid, payload FROM taken',
+                       prepared.slot, waybill.sequence_value('segment_seq') % 8)
+            USING prepared.csn, prepared.chunks, place, waybill.committed_at(prepared.xid),
+                  -- that of the change behind it, so that positions grow
+                  coalesce((SELECT l.timeline FROM waybill.change_log l WHERE l.csn > place ORDER BY l.csn LIMIT 1),
+                           release.timeline);
+        moved := true;
+    END LOOP;
+    place := greatest(place, drawn);
+    IF moved THEN
+        INSERT INTO waybill.released VALUES (place);
+    ELSIF place > released THEN
+        PERFORM setval('waybill.released_seq', place);
+    END IF;
+    RETURN place;
+END
+$$;
+COMMENT ON FUNCTION waybill.release IS
+    'gives the prepared transactions that are committed their places; returns the csn up to which the log can be read then';
+
+-- PostgreSQL only keeps it with track_commit_timestamp; else it is a little later.
+CREATE FUNCTION waybill.committed_at(xid xid) RETURNS timestamptz
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF current_setting('track_commit_timestamp')::boolean THEN
+        RETURN coalesce(pg_xact_commit_timestamp(xid), clock_timestamp());
+    END IF;
+    RETURN clock_timestamp();
+END
+$$;
+COMMENT ON FUNCTION waybill.committed_at IS 'when a prepared transaction was committed, as far as the server knows';
+
 CREATE FUNCTION waybill.acknowledged(stream text) RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$ SELECT waybill.sequence_value(format('stream_%s_acknowledged_seq', waybill.stream_id(stream))) $$;
@@ -514,9 +613,9 @@ CREATE FUNCTION waybill.acknowledge(stream text, csn bigint) RETURNS void
 DECLARE
     id CONSTANT integer := waybill.stream_id(stream);
 BEGIN
-    IF csn > waybill.sequence_value('commit_seq') THEN
+    IF csn > waybill.last_csn() THEN
         RAISE invalid_parameter_value USING
-            MESSAGE = format('cannot acknowledge csn %s: the last one is %s', csn, waybill.sequence_value('commit_seq')),
+            MESSAGE = format('cannot acknowledge csn %s: the last one is %s', csn, waybill.last_csn()),
             HINT = 'The position was taken from another database, or from before a restore.';
     END IF;
     IF csn > waybill.acknowledged(stream) THEN
@@ -532,18 +631,20 @@ COMMENT ON FUNCTION waybill.acknowledge IS
 CREATE FUNCTION waybill.acknowledged_by_all() RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT coalesce(min(waybill.acknowledged(s.name)), waybill.sequence_value('commit_seq')) FROM waybill.stream s
+    SELECT coalesce(min(waybill.acknowledged(s.name)), waybill.last_csn()) FROM waybill.stream s
     $$;
 COMMENT ON FUNCTION waybill.acknowledged_by_all IS 'the csn up to which every stream is acknowledged';
 
 -- Rotation and reclaim (proved by exhaustive search of all interleavings):
 -- a writer takes its csn first, then reads the segment number. To rotate, the next slot must be free; the segment number
--- moves on; then upto = the last csn drawn. Whoever still writes to the closed segment has a csn <= upto, so once every
--- stream acknowledged upto, nobody can write there and all it holds is acknowledged: TRUNCATE.
+-- moves on; then upto = the last csn there is. Whoever still writes to the closed segment has a csn <= upto, so once every
+-- stream acknowledged upto, nobody can write there and all it holds is acknowledged: TRUNCATE. (Whoever places prepared
+-- transactions writes there under a csn between those drawn: it is kept out by the lock on waybill.released.)
 CREATE FUNCTION waybill.maintain(idle boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     filling CONSTANT bigint := 9223372036854775807;
+    full_size CONSTANT bigint := pg_size_bytes(current_setting('waybill.segment_size'));
     current bigint;
     next_slot bigint;
     acknowledged bigint;
@@ -555,24 +656,22 @@ BEGIN
         RAISE active_sql_transaction USING MESSAGE = 'waybill.maintain() needs a READ COMMITTED transaction',
             DETAIL = 'It must see all streams that there are now.';
     END IF;
-    BEGIN -- create_stream() and drop_stream() take this lock too, and no other role may
-        LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE NOWAIT;
-    EXCEPTION WHEN lock_not_available THEN
+    -- create_stream() and drop_stream() take the first lock too, safe_csn() may take the second; no other role may.
+    IF NOT waybill.try_lock('waybill.stream', 'SHARE UPDATE EXCLUSIVE')
+        OR NOT waybill.try_lock('waybill.released', 'EXCLUSIVE') THEN
         RETURN 0;
-    END;
+    END IF;
     acknowledged := waybill.acknowledged_by_all();
 
     -- First the rotation: a segment that this call empties is locked to its end, and no writer may have to wait for it.
     current := waybill.sequence_value('segment_seq');
     size := pg_relation_size(format('waybill.segment_%s', current % 8)::regclass);
     next_slot := (current + 1) % 8;
-    IF (size >= pg_size_bytes(current_setting('waybill.segment_size'))
-        OR idle AND size > 0 AND acknowledged >= waybill.sequence_value('commit_seq'))
+    IF (size >= full_size OR idle AND size > 0 AND acknowledged >= waybill.last_csn())
         AND waybill.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0 THEN
         PERFORM setval(format('waybill.segment_%s_upto_seq', next_slot), filling);
         PERFORM setval('waybill.segment_seq', current + 1);
-        PERFORM setval(format('waybill.segment_%s_upto_seq', current % 8),
-                       greatest(waybill.sequence_value('commit_seq'), 1));
+        PERFORM setval(format('waybill.segment_%s_upto_seq', current % 8), greatest(waybill.last_csn(), 1));
         current := current + 1;
     END IF;
 
@@ -580,35 +679,62 @@ BEGIN
         CONTINUE WHEN slot = current % 8;
         upto := waybill.sequence_value(format('segment_%s_upto_seq', slot));
         IF upto = filling THEN -- closed by a rotation that did not come to its end
-            upto := waybill.sequence_value('commit_seq');
+            upto := waybill.last_csn();
             PERFORM setval(format('waybill.segment_%s_upto_seq', slot), upto);
         END IF;
-        IF upto > 0 AND acknowledged >= upto AND waybill.try_truncate(slot) THEN
+        -- The slot is marked free before the TRUNCATE commits, which only matters here, under the locks. If the TRUNCATE
+        -- fails, old rows stay until the slot's next turn, all of them acknowledged.
+        IF upto > 0 AND acknowledged >= upto
+            AND waybill.try_lock(format('waybill.segment_%s', slot), 'ACCESS EXCLUSIVE') THEN
+            EXECUTE format('TRUNCATE ONLY waybill.segment_%s', slot);
+            PERFORM setval(format('waybill.segment_%s_upto_seq', slot), 0);
             emptied := emptied + 1;
         END IF;
     END LOOP;
+    PERFORM waybill.maintain_prepared_log(CASE WHEN idle THEN 1 ELSE full_size END);
     RETURN emptied;
 END
 $$;
 COMMENT ON FUNCTION waybill.maintain IS
     'goes on to the next segment when the current one is full (idle: when it is not empty), empties those that every stream acknowledged; waits for nobody; returns how many it emptied';
 
--- The slot is marked free before the TRUNCATE commits, which only matters to maintain() itself: its lock is held to the end
--- of the transaction. If the TRUNCATE fails, old rows stay until the slot's next turn, all of them acknowledged.
-CREATE FUNCTION waybill.try_truncate(slot integer) RETURNS boolean
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- A transaction keeps the lock on the slot that it wrote to from PREPARE to COMMIT PREPARED: who gets the slot's strongest
+-- lock, and then sees nothing in it, has it for himself. Which slot is the current one is no more than a hint.
+CREATE FUNCTION waybill.maintain_prepared_log(full_size bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    current CONSTANT bigint := waybill.sequence_value('prepared_slot_seq');
+    other CONSTANT text := format('waybill.prepared_%s', 1 - current);
+    nothing_in_it boolean;
 BEGIN
-    BEGIN
-        EXECUTE format('LOCK TABLE ONLY waybill.segment_%s IN ACCESS EXCLUSIVE MODE NOWAIT', slot);
-    EXCEPTION WHEN lock_not_available THEN
-        RETURN false; -- pg_dump, perhaps: nobody must queue up behind us
-    END;
-    EXECUTE format('TRUNCATE ONLY waybill.segment_%s', slot);
-    PERFORM setval(format('waybill.segment_%s_upto_seq', slot), 0);
-    RETURN true;
+    IF pg_relation_size(other::regclass) > 0 AND waybill.try_lock(other, 'ACCESS EXCLUSIVE') THEN
+        EXECUTE format('SELECT NOT EXISTS (SELECT FROM ONLY %s)', other) INTO nothing_in_it;
+        IF nothing_in_it THEN
+            EXECUTE format('TRUNCATE ONLY %s', other);
+        END IF;
+    END IF;
+    IF pg_relation_size(other::regclass) = 0
+        AND pg_relation_size(format('waybill.prepared_%s', current)::regclass) >= full_size THEN
+        PERFORM setval('waybill.prepared_slot_seq', 1 - current);
+    END IF;
+    IF pg_relation_size('waybill.released') >= full_size AND waybill.try_lock('waybill.released', 'ACCESS EXCLUSIVE') THEN
+        PERFORM setval('waybill.released_seq', waybill.released_csn());
+        TRUNCATE waybill.released;
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION waybill.try_truncate IS 'empties a segment unless somebody uses it';
+COMMENT ON FUNCTION waybill.maintain_prepared_log IS 'empties what of the prepared log was moved to its place; called by maintain()';
+
+CREATE FUNCTION waybill.try_lock("table" text, mode text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('LOCK TABLE ONLY %s IN %s MODE NOWAIT', "table", mode);
+    RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN false; -- pg_dump, perhaps: nobody must queue up behind us
+END
+$$;
+COMMENT ON FUNCTION waybill.try_lock IS 'locks a table of the extension, given as it is written in SQL, unless that has to wait';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Streams
@@ -625,7 +751,9 @@ BEGIN
     DELETE FROM waybill.stream s WHERE s.name = NEW.name AND s.id = 1;
     EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', position);
     EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', moved_at);
-    PERFORM setval(position, waybill.sequence_value('commit_seq')), setval(moved_at, 0);
+    -- Prepared transactions to come get their place behind what safe_csn() returns. (Before the first transaction, as in
+    -- CREATE EXTENSION, nothing has to be waited for.)
+    PERFORM setval(position, CASE WHEN waybill.last_csn() = 0 THEN 0 ELSE waybill.safe_csn() END), setval(moved_at, 0);
     IF NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e' -- as in CREATE EXTENSION
                    AND objid = position::regclass) THEN
         EXECUTE format('ALTER EXTENSION waybill ADD SEQUENCE %s', position);
@@ -698,11 +826,11 @@ CREATE VIEW waybill.changes AS
 SELECT t.csn, d.index, t.xid, t.committed_at, d."table", d.op, d.key, d.before, d.after, d.context
 FROM (SELECT csn, (array_agg(xid))[1] AS xid, min(committed_at) AS committed_at,
              string_agg(payload, '' ORDER BY chunk) AS stream
-      FROM waybill.change_log GROUP BY csn) t,
+      FROM (SELECT * FROM waybill.change_log UNION ALL SELECT * FROM waybill.prepared_log) l GROUP BY csn) t,
      waybill.decode(t.stream) d
 ORDER BY t.csn, d.index;
 COMMENT ON VIEW waybill.changes IS
-    'the changes that are in the log, for people and tests; acknowledged ones stay visible until their segment is emptied';
+    'the changes that are in the log, for people and tests; acknowledged ones stay visible until their segment is emptied; those of a prepared transaction get their csn when a reader sees them';
 
 CREATE FUNCTION waybill.stream_status(OUT stream text, OUT acknowledged_csn bigint, OUT last_csn bigint,
                                       OUT backlog_changes bigint, OUT backlog_bytes bigint,
@@ -711,7 +839,7 @@ CREATE FUNCTION waybill.stream_status(OUT stream text, OUT acknowledged_csn bigi
     RETURNS SETOF record
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT s.name, p.acknowledged, waybill.sequence_value('commit_seq'),
+    SELECT s.name, p.acknowledged, waybill.last_csn(),
            coalesce(b.changes, 0), coalesce(b.bytes, 0), clock_timestamp() - b.oldest,
            CASE WHEN p.acknowledged_at > 0 THEN to_timestamp(p.acknowledged_at / 1000000.0) END,
            l.segments::integer, l.bytes::bigint,
@@ -725,11 +853,13 @@ AS $$
     CROSS JOIN LATERAL (
         SELECT sum(c.changes)::bigint AS changes, sum(octet_length(c.payload))::bigint AS bytes,
                min(c.committed_at) AS oldest
-        FROM waybill.change_log c WHERE c.csn > p.acknowledged) b
+        FROM (SELECT * FROM waybill.change_log WHERE csn > p.acknowledged
+              UNION ALL SELECT * FROM waybill.prepared_log) c) b
     CROSS JOIN (
-        SELECT count(*) FILTER (WHERE pg_relation_size(inhrelid) > 0) AS segments,
+        SELECT count(*) FILTER (WHERE inhparent = 'waybill.change_log'::regclass AND pg_relation_size(inhrelid) > 0)
+                   AS segments,
                sum(pg_total_relation_size(inhrelid)) AS bytes
-        FROM pg_inherits WHERE inhparent = 'waybill.change_log'::regclass) l
+        FROM pg_inherits WHERE inhparent IN ('waybill.change_log'::regclass, 'waybill.prepared_log'::regclass)) l
 $$;
 COMMENT ON FUNCTION waybill.stream_status IS 'what waybill.status shows';
 

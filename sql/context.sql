@@ -26,7 +26,7 @@ BEGIN;
 SELECT set_config('waybill.context', repeat('long ', 4000), true) IS NOT NULL AS set;
 INSERT INTO t VALUES (5, 'a context of several chunks');
 COMMIT;
-SELECT csn - min(csn) OVER () AS tx, min(index), max(index), count(*), left(context, 40) AS context, length(context)
+SELECT (csn - min(csn) OVER ()) / 10000 AS tx, min(index), max(index), count(*), left(context, 40) AS context, length(context)
 FROM waybill.changes WHERE "table" = 'context.t' GROUP BY csn, context ORDER BY csn;
 
 DROP SCHEMA context CASCADE;

@@ -1,0 +1,132 @@
+// The fence: how far the log can be read. The order of steps is drawn in change_log.cpp.
+//
+// A prepared transaction that commits becomes visible without having waited for its turn. It gets its place when a
+// reader sees it first (waybill.release()): where its number says, or, when readers were let past that already, right
+// behind what they were let read. That is where it was all along for those who came after it: they drew their csns when
+// it was visible, and whoever draws is behind all that was handed out.
+#include "log_objects.hpp"
+#include "log_row.hpp"
+#include "postgres.hpp"
+
+namespace waybill {
+
+namespace {
+
+// Whether a transaction may be prepared, or about to be, whose changes nobody can see yet: it holds a lock on a slot of
+// the prepared log.
+bool prepared_in_flight() {
+#if PREPARED_LOCKS_ARE_LISTED
+    for (std::int64_t slot = 0; slot < prepared_slots; ++slot) {
+        LOCKTAG tag;
+        SET_LOCKTAG_RELATION(tag, MyDatabaseId, prepared_table(slot));
+        int holders;
+        pfree(GetLockConflicts(&tag, ShareLock, &holders));
+        if (holders > 0) return true;
+    }
+    return false;
+#else
+    return true;
+#endif
+}
+
+// Whether something of prepared transactions is there, visible or not: mostly not.
+bool has_prepared() {
+    return !is_empty(prepared_table(0)) || !is_empty(prepared_table(1)) || !is_empty(log_object("released"));
+}
+
+// Whether a prepared transaction is visible that has no place yet, or has got one behind `after`.
+bool prepared_news(Csn after) {
+    static SPIPlanPtr plan;
+    if (!has_prepared()) return false;
+    SPI_connect();
+    if (plan == nullptr) {
+        std::array<Oid, 1> types{INT8OID};
+        SPIPlanPtr made = SPI_prepare("SELECT FROM waybill.prepared_log WHERE chunk = 0"
+                                      " UNION ALL SELECT FROM waybill.released WHERE csn OPERATOR(pg_catalog.>) $1",
+                                      static_cast<int>(types.size()), types.data());
+        if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "could not plan: %d", SPI_result);
+        plan = made;
+    }
+    // Not read only: with a snapshot of its own, newer than every fence that was passed before.
+    Datum argument = Int64GetDatum(after);
+    if (SPI_execute_plan(plan, &argument, nullptr, false, 1) != SPI_OK_SELECT) elog(ERROR, "could not look");
+    const bool found = SPI_processed > 0;
+    SPI_finish();
+    return found;
+}
+
+// Waits until there is a csn greater than `after`, for `wait_ms` at most. Looking is cheap (shared pages), so the
+// pauses start short and grow with the time that nothing comes; no NOTIFY, which would serialize the commits.
+void wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
+    constexpr std::int64_t shortest_pause_us = 200;
+    constexpr std::int64_t longest_pause_us = 5000;
+    const TimestampTz start = GetCurrentTimestamp();
+    const Oid released_sequence = log_object("released_seq");
+    const auto has_come = [&] {
+        return sequence_value(commit_sequence) > after || sequence_value(released_sequence) > after ||
+               prepared_news(after);
+    };
+    while (!has_come()) {
+        const std::int64_t waited_us = GetCurrentTimestamp() - start;
+        if (waited_us >= std::int64_t{wait_ms} * 1000) return;
+        CHECK_FOR_INTERRUPTS();
+        // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
+        const std::int64_t pause_us = std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us);
+        if (pause_us < 1000) {
+            pg_usleep(pause_us);
+        } else {
+            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause_us / 1000, PG_WAIT_EXTENSION);
+            ResetLatch(MyLatch);
+        }
+    }
+}
+
+// Gives the prepared transactions that can be seen their places, and notes that all up to the result is handed out.
+Csn release(Csn drawn) {
+    std::array<Oid, 2> types{INT8OID, INT4OID};
+    std::array<Datum, 2> arguments{Int64GetDatum(drawn), Int32GetDatum(static_cast<int32>(current_timeline()))};
+    SPI_connect();
+    if (SPI_execute_with_args("SELECT waybill.release($1, $2)", static_cast<int>(types.size()), types.data(),
+                              arguments.data(), nullptr, false, 1) != SPI_OK_SELECT)
+        elog(ERROR, "could not call waybill.release()");
+    bool is_null;
+    const Csn released = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+    SPI_finish();
+    ForceSyncCommit(); // what was noted outlives a crash before anything is shipped by it
+    return released;
+}
+
+Csn safe_csn(Csn after, int wait_ms) {
+    const Oid commit_sequence = log_object("commit_seq");
+    if (wait_ms > 0) wait_for_csn(commit_sequence, after, wait_ms);
+    const Csn drawn = sequence_value(commit_sequence);
+    LOCKTAG tag;
+    SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
+    WaitForLockers(tag, ShareLock, false); // takes no lock; a writer's is released after it is visible
+    // In this order: what is in flight no more can be seen. What is prepared from now on has a number above `drawn`, so
+    // nothing has to be noted for it.
+    if (prepared_in_flight() || has_prepared()) return release(drawn);
+    return std::max(drawn, sequence_value(log_object("released_seq")));
+}
+
+} // namespace
+
+} // namespace waybill
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(waybill_safe_csn);
+PGDLLEXPORT Datum waybill_safe_csn(PG_FUNCTION_ARGS);
+
+// safe_csn(after bigint, wait_ms int) → bigint
+Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
+    waybill::refuse_recovery();
+    if (IsolationUsesXactSnapshot())
+        ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                errmsg("waybill.safe_csn() needs a READ COMMITTED transaction"),
+                errdetail("Later statements of this transaction would not see what the fence waited for."));
+    const bool waits = !PG_ARGISNULL(0) && !PG_ARGISNULL(1);
+    PG_RETURN_INT64(waybill::safe_csn(waits ? PG_GETARG_INT64(0) : -1, waits ? PG_GETARG_INT32(1) : 0));
+}
+
+} // extern "C"
