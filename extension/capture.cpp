@@ -15,7 +15,16 @@ using namespace waybill;
 
 void record(const TriggerCall &call, const TableInfo &table) {
     const std::uint32_t rank = rank_in_transaction(call);
-    append_to_transaction(encode_change(call, table, rank));
+    if (const std::optional<MovedRow> moved = take_moved_row(call.command)) {
+        if (call.operation == record::Operation::insert && moved->published_relation == table.published_relation &&
+            moved->shape == table.shape)
+            return append_to_transaction(encode_move(call, table, rank, *moved), rank);
+        append_to_transaction(encode_removal(*moved), moved->rank);
+    }
+    if (call.moved)
+        keep_moved_row(call, table, rank);
+    else
+        append_to_transaction(encode_change(call, table, rank), rank);
 }
 
 void capture_row(const TriggerData &data) {

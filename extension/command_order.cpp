@@ -22,8 +22,6 @@ std::uint32_t CommandOrder::rank(CommandId id, const std::optional<MadeRow> &mad
         rank = part->rank;
         if (made && *made == part->end) command.first_part = part->next;
     }
-    inverted_ |= rank < last_rank_;
-    last_rank_ = rank;
     return rank;
 }
 

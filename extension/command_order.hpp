@@ -39,12 +39,18 @@ class CommandOrder {
 public:
     void use(MemoryContext context) { context_ = context; }
 
-    // The rank of a change that was just captured: changes are to be sorted by it, those of one rank in the order of
-    // their capture. `made` is the row that it made, `consumed` the one that it changed or deleted, if this transaction
-    // had made it.
+    // The rank of a change that was just captured: changes are to be sorted by it, those of one rank in the order in
+    // which they are recorded. `made` is the row that it made, `consumed` the one that it changed or deleted, if this
+    // transaction had made it.
     std::uint32_t rank(CommandId command, const std::optional<MadeRow> &made, const std::optional<MadeRow> &consumed);
 
-    // Whether the changes were captured in the order of their ranks.
+    // A change of that rank is recorded.
+    void record(std::uint32_t rank) {
+        inverted_ |= rank < last_rank_;
+        last_rank_ = rank;
+    }
+
+    // Whether the changes were recorded in the order of their ranks.
     [[nodiscard]] bool in_order() const { return !inverted_; }
 
 private:
@@ -79,7 +85,7 @@ private:
     CommandId greatest_; // of their ids
     HTAB *index_;        // of their places in `commands_`; made when an older one is looked for
     std::uint32_t next_rank_;
-    std::uint32_t last_rank_; // given to a change
+    std::uint32_t last_rank_; // of a recorded change
     bool inverted_;
 };
 

@@ -135,14 +135,52 @@ void append_old_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot
 }
 
 void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table) {
-    if (call.old_row != nullptr) slot_getsomeattrs(call.old_row, table.last_attribute);
-    if (call.new_row != nullptr) {
-        slot_getsomeattrs(call.new_row, table.last_attribute);
-        append_row(to, table, *call.new_row);
-        if (call.old_row != nullptr) append_old_row(to, table, *call.old_row, *call.new_row);
-    } else if (call.old_row != nullptr) {
-        append_row(to, table, *call.old_row);
-    }
+    const auto append = [&] {
+        if (call.old_row != nullptr) slot_getsomeattrs(call.old_row, table.last_attribute);
+        if (call.new_row != nullptr) {
+            slot_getsomeattrs(call.new_row, table.last_attribute);
+            append_row(to, table, *call.new_row);
+            if (call.old_row != nullptr) append_old_row(to, table, *call.old_row, *call.new_row);
+        } else if (call.old_row != nullptr) {
+            append_row(to, table, *call.old_row);
+        }
+    };
+    if (table.depends_on_settings)
+        with_pinned_settings(append);
+    else
+        append();
+}
+
+struct RecordHeader {
+    record::Operation operation;
+    std::uint32_t rank;
+    std::int32_t shape;
+};
+
+void clear_buffers() {
+    record_buffer.use(TopMemoryContext);
+    array_buffer.use(TopMemoryContext);
+    record_buffer.clear();
+}
+
+// Puts a record together; `append_body` adds its rows to `record_buffer`.
+template <typename AppendBody>
+std::span<const char> make_record(const RecordHeader &header, AppendBody append_body) {
+    // A record begins with its length, which is known at its end: leave room and fill it in backwards.
+    constexpr std::size_t prefix = record::max_varint_size;
+    clear_buffers();
+    record_buffer.advance_to(record_buffer.reserve(prefix) + prefix);
+    record_buffer.append_byte(static_cast<std::uint8_t>(header.operation));
+    record_buffer.append_varint(header.rank);
+    record_buffer.append_varint(static_cast<std::uint64_t>(header.shape));
+    append_body();
+
+    std::array<char, prefix> length;
+    const char *length_end = record::put_varint(length.data(), record_buffer.size() - prefix);
+    const auto length_size = static_cast<std::size_t>(length_end - length.data());
+    char *start = record_buffer.data() + prefix - length_size;
+    std::memcpy(start, length.data(), length_size);
+    return {start, record_buffer.size() - prefix + length_size};
 }
 
 ValueEncoder function_encoder(ValueForm form, Oid function, bool depends_on_settings) {
@@ -228,26 +266,27 @@ void release_large_buffers() {
 }
 
 std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank) {
-    // A record begins with its length, which is known at its end: leave room and fill it in backwards.
-    constexpr std::size_t prefix = record::max_varint_size;
-    record_buffer.use(TopMemoryContext);
-    array_buffer.use(TopMemoryContext);
-    record_buffer.clear();
-    record_buffer.advance_to(record_buffer.reserve(prefix) + prefix);
-    record_buffer.append_byte(static_cast<std::uint8_t>(call.operation));
-    record_buffer.append_varint(rank);
-    record_buffer.append_varint(static_cast<std::uint64_t>(table.shape));
-    if (table.depends_on_settings)
-        with_pinned_settings([&] { append_rows(record_buffer, call, table); });
-    else
-        append_rows(record_buffer, call, table);
+    return make_record({.operation = call.operation, .rank = rank, .shape = table.shape},
+                       [&] { append_rows(record_buffer, call, table); });
+}
 
-    std::array<char, prefix> length;
-    const char *length_end = record::put_varint(length.data(), record_buffer.size() - prefix);
-    const auto length_size = static_cast<std::size_t>(length_end - length.data());
-    char *start = record_buffer.data() + prefix - length_size;
-    std::memcpy(start, length.data(), length_size);
-    return {start, record_buffer.size() - prefix + length_size};
+std::span<const char> encode_moved_row(const TriggerCall &call, const TableInfo &table) {
+    clear_buffers();
+    append_rows(record_buffer, call, table);
+    return {record_buffer.data(), record_buffer.size()};
+}
+
+std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &table, std::uint32_t rank,
+                                  const MovedRow &moved) {
+    return make_record({.operation = record::Operation::update, .rank = rank, .shape = table.shape}, [&] {
+        append_rows(record_buffer, insert, table);
+        record_buffer.append(moved.bytes.data(), moved.bytes.size());
+    });
+}
+
+std::span<const char> encode_removal(const MovedRow &moved) {
+    return make_record({.operation = record::Operation::remove, .rank = moved.rank, .shape = moved.shape},
+                       [&] { record_buffer.append(moved.bytes.data(), moved.bytes.size()); });
 }
 
 } // namespace waybill

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "byte_buffer.hpp"
+#include "moved_rows.hpp"
 #include "postgres.hpp"
 #include "trigger_call.hpp"
 
@@ -45,8 +46,16 @@ struct ElementType {
 // Chooses the encoder of a type; what it needs is allocated in the current memory context.
 ValueEncoder make_value_encoder(Oid type);
 
-// Encodes a change that has `rank` in its transaction (command_order.hpp). The bytes are valid until the next call.
+// Encodes a change that has `rank` in its transaction (command_order.hpp). As the others, the bytes are valid until the
+// next call.
 std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank);
+
+// A row that is on its way to another partition, and what comes of it: an update, with the insert at the other end, or
+// the delete that it is when there is none.
+std::span<const char> encode_moved_row(const TriggerCall &call, const TableInfo &table);
+std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &table, std::uint32_t rank,
+                                  const MovedRow &moved);
+std::span<const char> encode_removal(const MovedRow &moved);
 
 // Gives back what a very large row made the encoder take; called when a transaction ends.
 void release_large_buffers();

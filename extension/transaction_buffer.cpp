@@ -39,6 +39,7 @@ struct TransactionBuffer {
     std::size_t savepoint_count;
     std::size_t savepoint_capacity;
     CommandOrder commands;
+    MovedRows moved_rows;
     List *truncations;         // of Truncation *
     Oid commit_sequence;       // of the extension that captured the changes
     std::uint64_t verified_at; // invalidation_count() when it was found to be the present one
@@ -65,6 +66,7 @@ void create_buffer() {
     created->context = context;
     created->changes.use(context, settings::buffer_size());
     created->commands.use(context);
+    created->moved_rows.use(context);
     created->verified_at = invalidation_count();
     created->commit_sequence = log_object("commit_seq");
     buffer = created;
@@ -139,6 +141,9 @@ ChunkStream context_record() {
 // PRE_COMMIT and PRE_PREPARE come after all deferred triggers: no change can follow, but from another module's
 // callback.
 void log_changes(void (*append)(Oid commit_sequence, ChunkStream &context, ChunkStream &changes)) {
+    if (buffer != nullptr)
+        while (const std::optional<MovedRow> moved = buffer->moved_rows.take_any())
+            append_to_transaction(encode_removal(*moved), moved->rank);
     logged = true;
     if (buffer == nullptr) return;
     if (!buffer->changes.empty() && belongs_to_present_extension()) {
@@ -170,6 +175,12 @@ void transaction_event(XactEvent event, void *) {
 
 void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *) {
     if (buffer == nullptr) return;
+    if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+        while (const std::optional<MovedRow> moved = buffer->moved_rows.take_of_subtransaction(own))
+            append_to_transaction(encode_removal(*moved), moved->rank);
+    else if (event == SUBXACT_EVENT_ABORT_SUB)
+        while (buffer->moved_rows.take_of_subtransaction(own)) {
+        }
     Savepoint *innermost = innermost_savepoint();
     if (innermost == nullptr || innermost->subtransaction != own) return;
     if (event == SUBXACT_EVENT_ABORT_SUB) {
@@ -231,9 +242,23 @@ CommandId truncating_command(Oid relation) {
     return command;
 }
 
-void append_to_transaction(std::span<const char> record) {
+void append_to_transaction(std::span<const char> record, std::uint32_t rank) {
     mark_savepoint();
+    buffer->commands.record(rank);
     buffer->changes.append(record, true);
+}
+
+void keep_moved_row(const TriggerCall &call, const TableInfo &table, std::uint32_t rank) {
+    buffer->moved_rows.keep({.command = call.command,
+                             .subtransaction = GetCurrentSubTransactionId(),
+                             .published_relation = table.published_relation,
+                             .shape = table.shape,
+                             .rank = rank,
+                             .bytes = encode_moved_row(call, table)});
+}
+
+std::optional<MovedRow> take_moved_row(CommandId command) {
+    return buffer->moved_rows.take(command);
 }
 
 void register_transaction_callbacks() {

@@ -1,7 +1,9 @@
 // The changes of the transaction in progress: a stream of records in chunks, which pre-commit makes rows of the log.
 #pragma once
 
+#include "moved_rows.hpp"
 #include "postgres.hpp"
+#include "table_info.hpp"
 #include "trigger_call.hpp"
 
 namespace waybill {
@@ -10,9 +12,16 @@ namespace waybill {
 // Error: when the transaction's changes were logged already.
 std::uint32_t rank_in_transaction(const TriggerCall &call);
 
-// Adds an encoded change. It is dropped again if the savepoint in force is rolled back. Beyond waybill.buffer_size in
-// memory the changes go to a temporary file.
-void append_to_transaction(std::span<const char> record);
+// Adds an encoded change of that rank. It is dropped again if the savepoint in force is rolled back. Beyond
+// waybill.buffer_size in memory the changes go to a temporary file.
+void append_to_transaction(std::span<const char> record, std::uint32_t rank);
+
+// Keeps a row that moves to another partition (moved_rows.hpp) until its command's next change takes it; else it
+// becomes a delete when its (sub)transaction ends.
+void keep_moved_row(const TriggerCall &call, const TableInfo &table, std::uint32_t rank);
+
+// The row that a command keeps, if any; its bytes are valid until the next is kept.
+std::optional<MovedRow> take_moved_row(CommandId command);
 
 // To be called before a captured table is truncated, in a BEFORE trigger.
 void announce_truncate(Oid relation);

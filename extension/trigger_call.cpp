@@ -64,6 +64,7 @@ TriggerCall row_change(const TriggerData &data) {
         call.operation = record::Operation::remove;
         call.command = HeapTupleHeaderGetCmax(data.tg_trigtuple->t_data);
         call.consumed = consumed_row(*data.tg_trigtuple);
+        call.moved = HeapTupleHeaderIndicatesMovedPartitions(data.tg_trigtuple->t_data);
         call.old_row = data.tg_trigslot;
     }
     return call;

@@ -14,6 +14,7 @@ struct TriggerCall {
     CommandId command;               // that made the change
     std::optional<MadeRow> made;     // the new row
     std::optional<MadeRow> consumed; // the old row, if this transaction made it
+    bool moved;                      // a delete that is one half of an update: moved_rows.hpp
     TupleTableSlot *old_row;         // null for insert and truncate
     TupleTableSlot *new_row;         // null for delete and truncate
 };
