@@ -80,9 +80,11 @@ ColumnReader make_reader(const char *name, Oid type, std::span<const Datum> key)
     if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type))) return reader;
     reader.type = type;
     reader.encoder = make_value_encoder(type);
-    Oid receive;
-    getTypeBinaryInputInfo(type, &receive, &reader.io_parameter);
-    fmgr_info(receive, &reader.receive);
+    if (reader.encoder.form != ValueForm::output) { // otherwise there is only text, and perhaps no receive function
+        Oid receive;
+        getTypeBinaryInputInfo(type, &receive, &reader.io_parameter);
+        fmgr_info(receive, &reader.receive);
+    }
     fmgr_info(F_TO_JSON, &reader.to_json);
     // to_json() takes the type of its argument from the expression it is called by.
     List *arguments = list_make1(makeNullConst(type, -1, InvalidOid));

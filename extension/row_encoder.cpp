@@ -11,10 +11,25 @@ namespace {
 
 using record::Encoding;
 
-// The record under construction, and an array's value until its length is known. Reused by each change; what a
-// failed change left in them is cleared by the next.
+// The record under construction. Reused by each change; what a failed change left in it is cleared by the next.
 ByteBuffer record_buffer;
-ByteBuffer array_buffer;
+// A type's output function may change captured tables itself: such a change is put together elsewhere. After an error
+// it stays set until the transaction ends, which only costs time.
+bool record_buffer_in_use;
+
+// Returns what `encode` makes of an empty buffer.
+template <typename Encode>
+std::span<const char> with_record_buffer(Encode encode) {
+    const bool nested = std::exchange(record_buffer_in_use, true);
+    ByteBuffer nested_buffer{};
+    nested_buffer.use(CurrentMemoryContext);
+    record_buffer.use(TopMemoryContext);
+    ByteBuffer &buffer = nested ? nested_buffer : record_buffer;
+    buffer.clear();
+    const std::span<const char> bytes = encode(buffer);
+    record_buffer_in_use = nested;
+    return bytes;
+}
 
 void append_value(ByteBuffer &to, const void *bytes, std::size_t length, Encoding encoding) {
     char *end =
@@ -79,25 +94,26 @@ std::string_view array_bytes(const ElementType &element, Datum datum) {
     int count;
     deconstruct_array(const_cast<ArrayType *>(array), ARR_ELEMTYPE(array), element.length, element.by_value,
                       element.alignment, &values, &nulls, &count);
-    array_buffer.clear();
-    array_buffer.append_int32(static_cast<std::uint32_t>(ARR_NDIM(array)));
-    array_buffer.append_int32(ARR_HASNULL(array) ? 1 : 0);
-    array_buffer.append_int32(ARR_ELEMTYPE(array));
+    ByteBuffer buffer{};
+    buffer.use(CurrentMemoryContext);
+    buffer.append_int32(static_cast<std::uint32_t>(ARR_NDIM(array)));
+    buffer.append_int32(ARR_HASNULL(array) ? 1 : 0);
+    buffer.append_int32(ARR_ELEMTYPE(array));
     for (int dimension = 0; dimension < ARR_NDIM(array); ++dimension) {
-        array_buffer.append_int32(static_cast<std::uint32_t>(ARR_DIMS(array)[dimension]));
-        array_buffer.append_int32(static_cast<std::uint32_t>(ARR_LBOUND(array)[dimension]));
+        buffer.append_int32(static_cast<std::uint32_t>(ARR_DIMS(array)[dimension]));
+        buffer.append_int32(static_cast<std::uint32_t>(ARR_LBOUND(array)[dimension]));
     }
     for (int i = 0; i < count; ++i) {
         if (nulls[i]) {
-            array_buffer.append_int32(std::numeric_limits<std::uint32_t>::max());
+            buffer.append_int32(std::numeric_limits<std::uint32_t>::max());
             continue;
         }
         FixedWidth scratch;
         const std::string_view bytes = value_bytes(element.encoder, values[i], scratch);
-        array_buffer.append_int32(static_cast<std::uint32_t>(bytes.size()));
-        array_buffer.append(bytes.data(), bytes.size());
+        buffer.append_int32(static_cast<std::uint32_t>(bytes.size()));
+        buffer.append(bytes.data(), bytes.size());
     }
-    return {array_buffer.data(), array_buffer.size()};
+    return {buffer.data(), buffer.size()};
 }
 
 void append_datum(ByteBuffer &to, const ValueEncoder &encoder, Datum datum) {
@@ -134,6 +150,12 @@ void append_old_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot
     }
 }
 
+// For an error of a type's output function, say, which the user sees in a plain INSERT.
+void tell_table(void *relation) {
+    errcontext("waybill's capture of a change of table \"%s\"",
+               RelationGetRelationName(static_cast<Relation>(relation)));
+}
+
 void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table) {
     const auto append = [&] {
         if (call.old_row != nullptr) slot_getsomeattrs(call.old_row, table.last_attribute);
@@ -145,10 +167,12 @@ void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table
             append_row(to, table, *call.old_row);
         }
     };
-    if (table.depends_on_settings)
-        with_pinned_settings(append);
-    else
-        append();
+    with_error_context(tell_table, call.relation, [&] {
+        if (table.depends_on_settings)
+            with_pinned_settings(append);
+        else
+            append();
+    });
 }
 
 struct RecordHeader {
@@ -157,30 +181,25 @@ struct RecordHeader {
     std::int32_t shape;
 };
 
-void clear_buffers() {
-    record_buffer.use(TopMemoryContext);
-    array_buffer.use(TopMemoryContext);
-    record_buffer.clear();
-}
-
-// Puts a record together; `append_body` adds its rows to `record_buffer`.
+// Puts a record together; `append_body` adds its rows to a buffer.
 template <typename AppendBody>
 std::span<const char> make_record(const RecordHeader &header, AppendBody append_body) {
     // A record begins with its length, which is known at its end: leave room and fill it in backwards.
     constexpr std::size_t prefix = record::max_varint_size;
-    clear_buffers();
-    record_buffer.advance_to(record_buffer.reserve(prefix) + prefix);
-    record_buffer.append_byte(static_cast<std::uint8_t>(header.operation));
-    record_buffer.append_varint(header.rank);
-    record_buffer.append_varint(static_cast<std::uint64_t>(header.shape));
-    append_body();
+    return with_record_buffer([&](ByteBuffer &to) -> std::span<const char> {
+        to.advance_to(to.reserve(prefix) + prefix);
+        to.append_byte(static_cast<std::uint8_t>(header.operation));
+        to.append_varint(header.rank);
+        to.append_varint(static_cast<std::uint64_t>(header.shape));
+        append_body(to);
 
-    std::array<char, prefix> length;
-    const char *length_end = record::put_varint(length.data(), record_buffer.size() - prefix);
-    const auto length_size = static_cast<std::size_t>(length_end - length.data());
-    char *start = record_buffer.data() + prefix - length_size;
-    std::memcpy(start, length.data(), length_size);
-    return {start, record_buffer.size() - prefix + length_size};
+        std::array<char, prefix> length;
+        const char *length_end = record::put_varint(length.data(), to.size() - prefix);
+        const auto length_size = static_cast<std::size_t>(length_end - length.data());
+        char *start = to.data() + prefix - length_size;
+        std::memcpy(start, length.data(), length_size);
+        return {start, to.size() - prefix + length_size};
+    });
 }
 
 ValueEncoder function_encoder(ValueForm form, Oid function, bool depends_on_settings) {
@@ -260,33 +279,35 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     return function_encoder(ValueForm::output, output_function, !has_constant_text(type));
 }
 
-void release_large_buffers() {
+void end_encoding() {
+    record_buffer_in_use = false;
     record_buffer.release_if_large();
-    array_buffer.release_if_large();
 }
 
 std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank) {
     return make_record({.operation = call.operation, .rank = rank, .shape = table.shape},
-                       [&] { append_rows(record_buffer, call, table); });
+                       [&](ByteBuffer &to) { append_rows(to, call, table); });
 }
 
 std::span<const char> encode_moved_row(const TriggerCall &call, const TableInfo &table) {
-    clear_buffers();
-    append_rows(record_buffer, call, table);
-    return {record_buffer.data(), record_buffer.size()};
+    return with_record_buffer([&](ByteBuffer &to) -> std::span<const char> {
+        append_rows(to, call, table);
+        return {to.data(), to.size()};
+    });
 }
 
 std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &table, std::uint32_t rank,
                                   const MovedRow &moved) {
-    return make_record({.operation = record::Operation::update, .rank = rank, .shape = table.shape}, [&] {
-        append_rows(record_buffer, insert, table);
-        record_buffer.append(moved.bytes.data(), moved.bytes.size());
-    });
+    return make_record({.operation = record::Operation::update, .rank = rank, .shape = table.shape},
+                       [&](ByteBuffer &to) {
+                           append_rows(to, insert, table);
+                           to.append(moved.bytes.data(), moved.bytes.size());
+                       });
 }
 
 std::span<const char> encode_removal(const MovedRow &moved) {
     return make_record({.operation = record::Operation::remove, .rank = moved.rank, .shape = moved.shape},
-                       [&] { record_buffer.append(moved.bytes.data(), moved.bytes.size()); });
+                       [&](ByteBuffer &to) { to.append(moved.bytes.data(), moved.bytes.size()); });
 }
 
 } // namespace waybill

@@ -57,7 +57,7 @@ std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &ta
                                   const MovedRow &moved);
 std::span<const char> encode_removal(const MovedRow &moved);
 
-// Gives back what a very large row made the encoder take; called when a transaction ends.
-void release_large_buffers();
+// Forgets what an error broke off and gives back what a very large row took; called when a transaction ends.
+void end_encoding();
 
 } // namespace waybill

@@ -15,6 +15,16 @@ auto with_memory_context(MemoryContext context, Work work) {
     return result;
 }
 
+// Runs `work`; errors in it get the context that `tell` gives them with errcontext(). On ERROR the handler restores the
+// stack of contexts itself.
+template <typename Work>
+void with_error_context(void (*tell)(void *), void *argument, Work work) {
+    ErrorContextCallback context{.previous = error_context_stack, .callback = tell, .arg = argument};
+    error_context_stack = &context;
+    work();
+    error_context_stack = context.previous;
+}
+
 struct SettingValue {
     const char *name;
     const char *value;

@@ -167,7 +167,7 @@ void transaction_event(XactEvent event, void *) {
         new_shapes_stored(event == XACT_EVENT_COMMIT);
         buffer = nullptr; // its memory goes with TopTransactionContext
         logged = false;
-        release_large_buffers();
+        end_encoding();
         break;
     default: break; // parallel workers change nothing
     }
