@@ -18,6 +18,8 @@ struct KnownShape {
 };
 
 HTAB *known_shapes;
+bool new_shapes;        // some may not be stored
+bool storing_shapes;    // the present transaction stores some
 Oid known_shapes_table; // the waybill.shape that `known_shapes` speaks of
 
 // --- the definition ---------------------------------------------------------------------------------------------
@@ -164,22 +166,24 @@ std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
         return known->number;
 
     const std::optional<std::int32_t> stored = stored_number(hash, definition);
-    // Everything that can fail comes before the entry is made.
-    char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
     const std::int32_t number =
         stored ? *stored : static_cast<std::int32_t>(draw_from_sequence(log_object("shape_id_seq")));
+    // Last, since an error behind it would leave it there; but before the entry is made, which is not to be without it.
+    char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
     auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &hash, HASH_ENTER, nullptr));
     shape->number = number;
     shape->stored = stored.has_value();
     shape->storing = false;
     shape->definition = kept;
+    new_shapes |= !shape->stored;
     return number;
 }
 
 void store_new_shapes() {
-    if (known_shapes == nullptr || known_shapes_table != find_log_object("shape")) return;
+    if (!new_shapes || known_shapes_table != find_log_object("shape")) return;
     for_each_known_shape([](KnownShape &shape) {
         if (shape.stored) return;
+        shape.storing = storing_shapes = true;
         Relation table = table_open(known_shapes_table, RowExclusiveLock);
         std::array<Datum, shape_columns> values{Int32GetDatum(shape.number),
                                                 Int64GetDatum(static_cast<int64>(shape.hash)),
@@ -191,11 +195,13 @@ void store_new_shapes() {
         PopActiveSnapshot();
         heap_freetuple(tuple);
         table_close(table, RowExclusiveLock);
-        shape.storing = true;
     });
 }
 
 void new_shapes_stored(bool committed) {
+    if (!storing_shapes) return; // as nearly always: a transaction's end costs the same however many tables there are
+    storing_shapes = false;
+    new_shapes = !committed; // it stored all
     for_each_known_shape([&](KnownShape &shape) {
         if (!shape.storing) return;
         shape.storing = false;
