@@ -15,11 +15,15 @@ Of all topics together:
     one with each update. A lost, doubled or misplaced change in the middle breaks this chain.
   * the topic folded by key (as a multiset for a table without a key) is the table, row for row, all columns.
   * the ledger: every transaction that committed has as many changes as it said, none other appears.
+
+DDL changes rows without a change: a column that came, went, was renamed or rewritten while changes were made is left out
+where `before` is compared with what the row was. At the end all columns count, so each row must have been changed since.
 """
 
 import collections
 import contextlib
 import dataclasses
+import heapq
 import json
 import re
 from collections.abc import Iterable
@@ -48,6 +52,8 @@ class Table:
     columns: dict[str, Type]
     key: list[str]
     rows: list[tuple]
+    other_names: tuple[str, ...] = ()           # that it had while changes were made: its topics in any order
+    altered: frozenset[str] = frozenset()       # columns that DDL touched meanwhile, by all their names
 
 
 @dataclasses.dataclass
@@ -65,6 +71,26 @@ class _Step:
 
     place: tuple  # timeline, csn, index, rank of the record in its change
     digest: int
+
+
+@dataclasses.dataclass
+class _Fold:
+    """What the changes have made of a table so far."""
+
+    table: Table
+    rows: dict[tuple, dict] = dataclasses.field(default_factory=dict)       # of a table with a key
+    bag: dict[str, list[dict]] = dataclasses.field(default_factory=dict)    # without: equal rows, but for altered columns
+    moving: tuple | None = None                                             # a row between its two keys
+
+    def comparable(self, row: dict) -> dict:
+        return {name: value for name, value in row.items() if name not in self.table.altered} if self.table.altered else row
+
+    def clear(self) -> None:
+        self.rows.clear()
+        self.bag.clear()
+
+    def all_rows(self) -> list[dict]:
+        return list(self.rows.values()) if self.table.key else [row for rows in self.bag.values() for row in rows]
 
 
 class _Partition:
@@ -130,7 +156,7 @@ class _Partition:
 
 
 class Checker:
-    """feed() all records of all topics, each partition in its order, then finish()."""
+    """feed() all records of all topics, each partition in its order and the topics of one table in theirs; then finish()."""
 
     def __init__(self, prefix: str, tables: Iterable[Table], partitions: dict[str, int] | None = None,
                  whole_transactions: bool = True, version: str = "version"):
@@ -139,14 +165,16 @@ class Checker:
         self.report = Report()
         self._problems: list[str] = []
         self._problem_count = 0
-        self._tables = {f"{prefix}.{table.name}": table for table in tables}
+        self._prefix = prefix
+        self._folds: dict[str, _Fold] = {}
+        for table in tables:
+            fold = _Fold(table)
+            for name in (table.name, *table.other_names):
+                self._folds[f"{prefix}.{name}"] = fold
         self._partition_count = partitions or {}
         self._whole_transactions = whole_transactions
         self._version = version
         self._partitions: dict[tuple, _Partition] = {}
-        self._rows: dict[str, dict] = {topic: {} for topic in self._tables}
-        self._bags: dict[str, collections.Counter] = {topic: collections.Counter() for topic in self._tables}
-        self._moving: dict[str, tuple | None] = dict.fromkeys(self._tables)  # a row between its two keys
         self._xid_of: dict[tuple, int] = {}
         self._csn_of: dict[int, tuple] = {}
         self._indexes: dict[tuple, list[int]] = {}  # csn: number of changes, highest index
@@ -162,7 +190,10 @@ class Checker:
     def feed(self, record: Record) -> None:
         self.report.records += 1
         where = f"{record.topic}[{record.partition}] offset {record.offset}"
-        if record.topic not in self._tables:
+        context = record.header("waybill.context")
+        if context is not None:
+            where += f" of {context}"
+        if record.topic not in self._folds:
             self._problem(f"{where}: a topic of no table that is checked")
             return
         header = record.header("waybill.position")
@@ -212,19 +243,18 @@ class Checker:
     # ---- rows
 
     def _apply(self, where: str, record: Record, position: tuple, event: dict) -> None:
-        topic, table = record.topic, self._tables[record.topic]
+        topic, fold = record.topic, self._folds[record.topic]
+        table, rows = fold.table, fold.rows
         op, before, after = event["op"], event["before"], event["after"]
         if op == "t":
-            self._rows[topic].clear()
-            self._bags[topic].clear()
+            fold.clear()
             return
         if (before is None) != (op == "c") or (after is None) != (op == "d"):
             self._problem(f"{where}: op {op} with before {before} and after {after}")
             return
         if not table.key:
-            self._apply_keyless(where, topic, record, before, after)
+            self._apply_keyless(where, fold, record, before, after)
             return
-        rows = self._rows[topic]
         if record.key is None:
             self._problem(f"{where}: a change without a key")
             return
@@ -238,7 +268,7 @@ class Checker:
             moved = record.header("__debezium.oldkey") is not None
             if last is not None:
                 self._problem(f"{where}: {key} is created, but it is there: {last}")
-            moving = self._moving[topic]
+            moving = fold.moving
             base = 0
             if moved and moving is not None and moving[0] == position:
                 base = moving[1].get(self._version, 0)
@@ -248,30 +278,31 @@ class Checker:
                 self._problem(f"{where}: {key} is created with version {row[self._version]} instead of {base + 1}")
         elif last is None:
             self._problem(f"{where}: op {op} on {key}, which is not there")
-        elif before != last:
+        elif fold.comparable(before) != fold.comparable(last):
             self._problem(f"{where}: op {op} on {key} was made on {before}, but the row was left as {last}")
         if op == "u" and self._version in row and after[self._version] != before[self._version] + 1:
             self._problem(f"{where}: {key} goes from version {before[self._version]} to {after[self._version]}")
         if op == "d":
             rows.pop(key, None)
-            self._moving[topic] = position, before
+            fold.moving = position, before
         else:
             rows[key] = after
 
-    def _apply_keyless(self, where: str, topic: str, record: Record, before, after) -> None:
+    def _apply_keyless(self, where: str, fold: _Fold, record: Record, before, after) -> None:
         if record.key is not None:
             self._problem(f"{where}: key {record.key} in a table without one")
-        bag = self._bags[topic]
+        bag = fold.bag
         if before is not None:
-            old = json.dumps(before, sort_keys=True)
-            if bag[old] == 0:
+            old = json.dumps(fold.comparable(before), sort_keys=True)
+            rows = bag.get(old)
+            if not rows:
                 self._problem(f"{where}: {before} is removed, but it is not there")
             else:
-                bag[old] -= 1
-                if bag[old] == 0:
+                rows.pop(rows.index(before) if fold.table.altered and before in rows else -1)
+                if not rows:
                     del bag[old]
         if after is not None:
-            bag[json.dumps(after, sort_keys=True)] += 1
+            bag.setdefault(json.dumps(fold.comparable(after), sort_keys=True), []).append(after)
 
     # ---- the end
 
@@ -286,8 +317,9 @@ class Checker:
             for csn, (number, highest) in self._indexes.items():
                 if number != highest + 1:
                     self._problem(f"csn {csn}: {number} changes, but the highest index is {highest}")
-        for topic, table in self._tables.items():
-            self._compare_rows(topic, table)
+        for topic, fold in self._folds.items():
+            if topic == f"{self._prefix}.{fold.table.name}":
+                self._compare_rows(topic, fold)
         if ledger is not None:
             self._compare_ledger(ledger)
         if self._problem_count:
@@ -296,8 +328,8 @@ class Checker:
                                    ([f"… and {more} more"] if more else [])))
         return self.report
 
-    def _compare_rows(self, topic: str, table: Table) -> None:
-        columns = table.columns
+    def _compare_rows(self, topic: str, fold: _Fold) -> None:
+        columns = fold.table.columns
 
         def of_topic(row: dict) -> tuple:
             if set(row) != set(columns):
@@ -315,13 +347,8 @@ class Checker:
             return tuple((name, repr(_plain(decoding.from_text(type_, value))))
                          for (name, type_), value in zip(columns.items(), row))
 
-        expected = collections.Counter(of_table(row) for row in table.rows)
-        if table.key:
-            found = collections.Counter(of_topic(row) for row in self._rows[topic].values())
-        else:
-            found = collections.Counter()
-            for row, number in self._bags[topic].items():
-                found[of_topic(json.loads(row))] += number
+        expected = collections.Counter(of_table(row) for row in fold.table.rows)
+        found = collections.Counter(of_topic(row) for row in fold.all_rows())
         missing, surplus = list(expected - found), list(found - expected)
         for row in missing:
             self._problem(f"{topic}: a row of the table is not in the topic: {dict(row)}")
@@ -376,28 +403,48 @@ WHERE i.indrelid = %(table)s::regclass AND i.indisprimary ORDER BY k.place
 def read_table(server: Server, dbname: str, name: str, key: list[str] | None = None) -> Table:
     """`key`: what capture was told to use instead of the primary key."""
     with contextlib.closing(server.connect(dbname)) as connection, connection.cursor() as cursor:
-        cursor.execute(decoding.SESSION)
-        cursor.execute(_COLUMNS, {"table": name})
-        columns = {}
-        for column, type_name, typmod, kind, element, element_kind in cursor.fetchall():
-            # An array carries its elements' modifier.
-            element_type = Type(element, typmod, element_kind) if element else None
-            columns[column] = Type(type_name, typmod, kind, element_type)
-        if key is None:
-            cursor.execute(_KEY, {"table": name})
-            key = [column for (column,) in cursor.fetchall()]
-        # The values' own text, whatever Python type psycopg2 has for them.
-        cursor.execute(f"SELECT * FROM {name} LIMIT 0")
-        oids = tuple({column.type_code for column in cursor.description})
-        psycopg2.extensions.register_type(
-            psycopg2.extensions.new_type(oids, "TEXT", lambda text, _cursor: text), cursor)
-        cursor.execute(f"SELECT * FROM {name}")
-        return Table(name, columns, key, cursor.fetchall())
+        return read_table_by(cursor, name, key)
+
+
+def read_table_by(cursor: psycopg2.extensions.cursor, name: str, key: list[str] | None = None) -> Table:
+    """Leaves decoding.SESSION's settings, and a cursor that has no other use."""
+    cursor.execute(decoding.SESSION)
+    cursor.execute(_COLUMNS, {"table": name})
+    columns = {}
+    for column, type_name, typmod, kind, element, element_kind in cursor.fetchall():
+        # An array carries its elements' modifier.
+        element_type = Type(element, typmod, element_kind) if element else None
+        columns[column] = Type(type_name, typmod, kind, element_type)
+    if key is None:
+        cursor.execute(_KEY, {"table": name})
+        key = [column for (column,) in cursor.fetchall()]
+    # A table's heirs have topics of their own; a partitioned table has no rows of its own.
+    cursor.execute("SELECT relkind FROM pg_class WHERE oid = %s::regclass", (name,))
+    rows_of = name if cursor.fetchone()[0] == "p" else f"ONLY {name}"
+    # The values' own text, whatever Python type psycopg2 has for them.
+    cursor.execute(f"SELECT * FROM {rows_of} LIMIT 0")
+    oids = tuple({column.type_code for column in cursor.description})
+    psycopg2.extensions.register_type(
+        psycopg2.extensions.new_type(oids, "TEXT", lambda text, _cursor: text), cursor)
+    cursor.execute(f"SELECT * FROM {rows_of}")
+    return Table(name, columns, key, cursor.fetchall())
 
 
 def read_ledger(server: Server, dbname: str) -> dict[int, int]:
     """What the workload's transactions said they did."""
     return dict(server.query(dbname, "SELECT xid, changes FROM work.ledger"))
+
+
+def in_commit_order(records: Iterable[Record]) -> Iterable[Record]:
+    """Merges partitions, each in its own order: what of several topics belongs together must be fed together."""
+    partitions: dict[tuple, list[Record]] = {}
+    for record in records:
+        partitions.setdefault((record.topic, record.partition), []).append(record)
+
+    def position(record: Record) -> list[int]:
+        return [int(number) for number in re.findall(r"/(\d+)", record.header("waybill.position") or "")]
+
+    return heapq.merge(*partitions.values(), key=position)
 
 
 def check(server: Server, dbname: str, bootstrap: str, prefix: str, names: Iterable[str],

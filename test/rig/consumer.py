@@ -28,7 +28,8 @@ class Record:
 class TopicReader:
     """All partitions of one or more topics from their beginning. Belongs to no group; reads only what is committed."""
 
-    def __init__(self, bootstrap: str, topics: str | list[str], timeout_s: float = 60, properties: dict | None = None):
+    def __init__(self, bootstrap: str, topics: str | list[str], timeout_s: float = 60, properties: dict | None = None,
+                 may_be_absent: bool = False):
         """`properties` are added to the client's configuration or replace what is there."""
         self._topics = [topics] if isinstance(topics, str) else list(topics)
         self._timeout_s = timeout_s
@@ -47,6 +48,8 @@ class TopicReader:
         self._partitions = []
         for topic in self._topics:
             metadata = self._consumer.list_topics(topic, timeout=timeout_s).topics[topic]
+            if may_be_absent and metadata.error is not None and metadata.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                continue
             if metadata.error is not None:
                 raise KafkaException(metadata.error)
             self._partitions += [TopicPartition(topic, number, OFFSET_BEGINNING) for number in metadata.partitions]
