@@ -58,6 +58,7 @@ class Server:
     SETTINGS = {
         "shared_buffers": "128MB",
         "max_connections": "60",
+        "max_prepared_transactions": "40",
         # An immediate shutdown loses what only the server's memory holds, whether or not the disk was told to sync.
         "fsync": "off",
         "max_wal_size": "4GB",
