@@ -218,7 +218,7 @@ Chunk &ChunkStream::chunk(std::size_t i) {
     return *found;
 }
 
-ChunkStream ChunkStream::sorted_by_rank() {
+ChunkStream ChunkStream::sorted_by_rank(std::span<const std::uint32_t> places) {
     return with_memory_context(context_, [&] {
         ByteBuffer record{};
         record.use(context_);
@@ -226,7 +226,8 @@ ChunkStream ChunkStream::sorted_by_rank() {
         RecordSort sort;
         for (RecordReader reader{*this}; reader.next(record, body);) {
             CHECK_FOR_INTERRUPTS();
-            sort.put(rank_of(record, body), record);
+            const std::uint64_t rank = rank_of(record, body);
+            sort.put(places.empty() ? rank : places[rank], record);
         }
         record.release();
         close();

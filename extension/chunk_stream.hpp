@@ -54,9 +54,10 @@ public:
     // Adds all of `stream` behind what is here, if both fit one chunk together.
     [[nodiscard]] bool absorb(ChunkStream &stream);
 
-    // The same records, all of changes, in the order of their ranks; those of one rank stay in the order in which they
-    // were appended. Takes work_mem besides the new stream's own limit, and closes this one.
-    [[nodiscard]] ChunkStream sorted_by_rank();
+    // The same records, all of changes, in the order of their ranks, or of what `places` has for each rank; those of
+    // one rank stay in the order in which they were appended. Takes work_mem besides the new stream's own limit, and
+    // closes this one.
+    [[nodiscard]] ChunkStream sorted_by_rank(std::span<const std::uint32_t> places);
 
     // Gives back the temporary file, and with it what was spilled. An abort does the same by itself.
     void close();

@@ -15,6 +15,13 @@
 //   captured      I deletes 1, made by O, of which nothing was seen yet:  O's part up to 1 has rank 0, I rank 1
 //                 O inserts 1: the part's end, rank 0                     then O inserts 2: rank 2
 //
+// A user's trigger that fires before ours can have changes captured before those that they build on, and so on: then a
+// part has to come before one that has its rank already.
+//
+//   O updates rows 1 and 2; a trigger on row 1 runs I, which updates row 2; a trigger on that runs J, which does it
+//   again captured      J, of what I made:  I's part has rank 0, J rank 1
+//                 I, of what O made:  O's part has rank 2, inserted before rank 0
+//
 // What cannot be told: in the second case, that I put a row under a key that O had just vacated. It comes first.
 #pragma once
 
@@ -53,7 +60,16 @@ public:
     // Whether the changes were recorded in the order of their ranks.
     [[nodiscard]] bool in_order() const { return !inverted_; }
 
+    // Where each rank comes in the order; empty when they are in the order of their numbers.
+    [[nodiscard]] std::span<const std::uint32_t> places() const;
+
 private:
+    // A rank that comes right before `anchor`, whose number is smaller, and behind those inserted there earlier.
+    struct Insertion {
+        std::uint32_t rank;
+        std::uint32_t anchor;
+    };
+
     // The changes of a command up to one that made a certain row.
     struct Part {
         std::uint32_t rank;
@@ -65,7 +81,7 @@ private:
         CommandId id;
         bool captured;      // something of it was
         std::uint32_t rank; // of what belongs to no part; set when `captured`
-        Part *first_part;
+        Part *first_part;   // in the order of their ranks
         Part *last_part;
     };
 
@@ -76,14 +92,23 @@ private:
 
     Command *find(CommandId id);
     Command &find_or_add(CommandId id);
-    void add_part(const MadeRow &end);
+    std::optional<std::uint32_t> known_rank(CommandId id);
+    void add_part(const MadeRow &end, std::optional<std::uint32_t> before);
+    void end_parts(Command &command, const MadeRow &end);
+    std::uint32_t insert_rank(std::uint32_t anchor);
+    [[nodiscard]] std::uint32_t anchor(std::uint32_t rank) const;
+    [[nodiscard]] std::uint32_t depth(std::uint32_t rank) const;
+    [[nodiscard]] bool precedes(std::uint32_t a, std::uint32_t b) const;
 
     MemoryContext context_;
     Command *commands_; // in the order in which they were seen
     std::uint32_t count_;
     std::uint32_t capacity_;
-    CommandId greatest_; // of their ids
-    HTAB *index_;        // of their places in `commands_`; made when an older one is looked for
+    CommandId greatest_;    // of their ids
+    HTAB *index_;           // of their places in `commands_`; made when an older one is looked for
+    Insertion *insertions_; // rarely any
+    std::uint32_t insertion_count_;
+    std::uint32_t insertion_capacity_;
     std::uint32_t next_rank_;
     std::uint32_t last_rank_; // of a recorded change
     bool inverted_;

@@ -148,7 +148,7 @@ void log_changes(void (*append)(Oid commit_sequence, ChunkStream &context, Chunk
     if (buffer == nullptr) return;
     if (!buffer->changes.empty() && belongs_to_present_extension()) {
         store_new_shapes();
-        if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted_by_rank();
+        if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted_by_rank(buffer->commands.places());
         ChunkStream context = context_record();
         if (context.absorb(buffer->changes)) buffer->changes.close();
         append(buffer->commit_sequence, context, buffer->changes);

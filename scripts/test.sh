@@ -125,7 +125,7 @@ run_pg_regress() {
     ! ((EUID == 0)) || chown -R postgres: "$output"
     local status=0
     (
-        cd "$output"
+        cd "$output/input" # as `make installcheck` in the checkout: tests include files by their path from there
         PG_REGRESS_DIFF_OPTS=-U3 unprivileged env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TMPDIR="$output/tmp" \
             "$pgxs/$program" --bindir="$bin" --inputdir="$output/input" \
             --outputdir="$output" --temp-instance="$output/instance" \
@@ -146,7 +146,7 @@ run_pg_regress() {
 
 suite_regress() {
     local tests=()
-    mapfile -t tests < <(find sql -name '*.sql' -printf '%f\n' | sed 's/\.sql$//' | sort)
+    mapfile -t tests < <(find sql -maxdepth 1 -name '*.sql' -printf '%f\n' | sed 's/\.sql$//' | sort)
     mkdir -p "$work/regress-input"
     cp -r sql expected "$work/regress-input/"
     if ((${#tests[@]})); then
