@@ -18,9 +18,9 @@
 // A user's trigger that fires before ours can have changes captured before those that they build on, and so on: then a
 // part has to come before one that has its rank already.
 //
-//   O updates rows 1 and 2; a trigger on row 1 runs I, which updates row 2; a trigger on that runs J, which does it
-//   again captured      J, of what I made:  I's part has rank 0, J rank 1
-//                 I, of what O made:  O's part has rank 2, inserted before rank 0
+//   O updates rows 1 and 2; a trigger on row 1 runs I, which updates row 2; a trigger on that runs J, which does so too
+//   captured      J updates 2, made by I:  I's part has rank 0, J rank 1
+//                 I updates 2, made by O:  O's part has rank 2, inserted before rank 0
 //
 // What cannot be told: in the second case, that I put a row under a key that O had just vacated. It comes first.
 #pragma once
