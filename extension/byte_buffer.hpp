@@ -6,6 +6,15 @@
 
 namespace waybill {
 
+// Ends the statement whose change would take so many bytes.
+[[noreturn]] inline void refuse_size(std::size_t bytes) {
+    ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("cannot capture a change of %zu bytes", bytes),
+            errdetail("A change takes the new row and what differs of the old one, up to %zu bytes.",
+                      record::max_record_size),
+            errhint("Store such values in several rows, or in a table that is not captured."));
+    pg_unreachable();
+}
+
 class ByteBuffer {
 public:
     // Keeps its memory in `context`, which must live longer than the buffer.
@@ -63,8 +72,12 @@ private:
     static constexpr std::size_t keep_capacity = 1024 * 1024;
 
     void grow(std::size_t bytes) {
-        const std::size_t wanted = std::max({initial_capacity, capacity_ * 2, size_ + bytes});
-        // Not limited to 1 GB: the text form of a row can be larger than the row.
+        // A record, with what it is wrapped in.
+        constexpr std::size_t limit = record::max_record_size + 1024;
+        const std::size_t needed = size_ + bytes;
+        if (needed > limit) refuse_size(needed);
+        const std::size_t wanted = std::max({initial_capacity, std::min(capacity_ * 2, limit), needed});
+        // Huge: as the text of a row, a record may be larger than the row.
         data_ = static_cast<char *>(data_ == nullptr ? MemoryContextAllocHuge(context_, wanted)
                                                      : repalloc_huge(data_, wanted));
         capacity_ = wanted;

@@ -56,6 +56,11 @@ inline constexpr std::size_t max_varint_size = 10;
     return static_cast<Encoding>((header - 2) & 1);
 }
 
+// The most bytes that a record may take; capture refuses what would need more. PostgreSQL can neither sort nor hand out
+// in one piece anything of 1 GiB, the largest message that librdkafka can be allowed to send is as large as this, and a
+// single value can be no larger by much.
+inline constexpr std::size_t max_record_size = 1'000'000'000;
+
 // Writes `value` at `to`, which has room for max_varint_size bytes, and returns the end of what was written.
 constexpr char *put_varint(char *to, std::uint64_t value) {
     while (value >= 0x80) {

@@ -132,18 +132,22 @@ void append_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot &ro
     }
 }
 
-// The old row of an update: values stored with the same bytes as the new row's are not written again.
+// Whether a column's values in both rows are stored with the same bytes.
+bool is_unchanged(const ColumnEncoder &column, const TupleTableSlot &old_row, const TupleTableSlot &new_row) {
+    const int i = column.attribute - 1;
+    const bool is_null = old_row.tts_isnull[i];
+    return is_null == new_row.tts_isnull[i] &&
+           (is_null || datumIsEqual(old_row.tts_values[i], new_row.tts_values[i], column.by_value, column.length));
+}
+
+// The old row of an update: unchanged values are not written again.
 void append_old_row(ByteBuffer &to, const TableInfo &table, const TupleTableSlot &old_row,
                     const TupleTableSlot &new_row) {
     for (const ColumnEncoder &column : table.columns) {
         const int i = column.attribute - 1;
-        const bool is_null = old_row.tts_isnull[i];
-        const bool unchanged =
-            is_null == new_row.tts_isnull[i] &&
-            (is_null || datumIsEqual(old_row.tts_values[i], new_row.tts_values[i], column.by_value, column.length));
-        if (unchanged)
+        if (is_unchanged(column, old_row, new_row))
             to.append_varint(record::unchanged_header);
-        else if (is_null)
+        else if (old_row.tts_isnull[i])
             to.append_varint(record::null_header);
         else
             append_datum(to, column.encoder, old_row.tts_values[i]);
@@ -156,11 +160,29 @@ void tell_table(void *relation) {
                RelationGetRelationName(static_cast<Relation>(relation)));
 }
 
+// Values that are stored outside of their row tell their size: those that cannot fit a record are refused before memory
+// is filled with them. (Nothing that is stored inside is large; numbers and the like are encoded in less than they
+// take.)
+void check_size(const TriggerCall &call, const TableInfo &table) {
+    std::size_t size = 0;
+    for (const ColumnEncoder &column : table.columns) {
+        if (column.encoder.form != ValueForm::text && column.encoder.form != ValueForm::bytes) continue;
+        const int i = column.attribute - 1;
+        for (const TupleTableSlot *row : {call.new_row, call.old_row}) {
+            if (row == nullptr || row->tts_isnull[i]) continue;
+            if (row == call.old_row && call.new_row != nullptr && is_unchanged(column, *row, *call.new_row)) continue;
+            size += toast_raw_datum_size(row->tts_values[i]);
+        }
+    }
+    if (size > record::max_record_size) refuse_size(size);
+}
+
 void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table) {
+    if (call.old_row != nullptr) slot_getsomeattrs(call.old_row, table.last_attribute);
+    if (call.new_row != nullptr) slot_getsomeattrs(call.new_row, table.last_attribute);
+    if (call.has_large_values) check_size(call, table);
     const auto append = [&] {
-        if (call.old_row != nullptr) slot_getsomeattrs(call.old_row, table.last_attribute);
         if (call.new_row != nullptr) {
-            slot_getsomeattrs(call.new_row, table.last_attribute);
             append_row(to, table, *call.new_row);
             if (call.old_row != nullptr) append_old_row(to, table, *call.old_row, *call.new_row);
         } else if (call.old_row != nullptr) {

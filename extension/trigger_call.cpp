@@ -48,6 +48,8 @@ const TriggerData &truncate_trigger_data(FunctionCallInfo fcinfo) {
 TriggerCall row_change(const TriggerData &data) {
     TriggerCall call{};
     call.relation = data.tg_relation;
+    call.has_large_values = HeapTupleHasExternal(data.tg_trigtuple) ||
+                            (data.tg_newtuple != nullptr && HeapTupleHasExternal(data.tg_newtuple));
     if (TRIGGER_FIRED_BY_INSERT(data.tg_event)) {
         call.operation = record::Operation::insert;
         call.command = inserting_command(*data.tg_trigtuple);

@@ -15,6 +15,7 @@ struct TriggerCall {
     std::optional<MadeRow> made;     // the new row
     std::optional<MadeRow> consumed; // the old row, if this transaction made it
     bool moved;                      // a delete that is one half of an update: moved_rows.hpp
+    bool has_large_values;           // perhaps: some are stored outside of the rows
     TupleTableSlot *old_row;         // null for insert and truncate
     TupleTableSlot *new_row;         // null for delete and truncate
 };
@@ -39,6 +40,7 @@ void for_each_row_to_truncate(const TriggerData &data, Take take) {
     removal.operation = record::Operation::remove;
     removal.relation = data.tg_relation;
     removal.command = GetCurrentCommandId(false);
+    removal.has_large_values = true;
     removal.old_row = table_slot_create(data.tg_relation, nullptr);
     MemoryContext row_context =
         AllocSetContextCreate(CurrentMemoryContext, "waybill truncated row", ALLOCSET_DEFAULT_SIZES);

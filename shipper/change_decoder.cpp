@@ -11,9 +11,6 @@ namespace waybill {
 
 namespace {
 
-// No record comes near this; a length above it is damage, and bounding it keeps the sums of sizes from overflowing.
-constexpr std::uint64_t max_record_size = std::uint64_t{1} << 40;
-
 // A buffer that one huge record made grow is given back once that record is done.
 constexpr std::size_t kept_partial_capacity = std::size_t{1} << 20;
 
@@ -110,7 +107,7 @@ bool ChangeDecoder::complete_partial_record() {
         std::uint64_t length = 0;
         if (record::get_varint(partial_.data(), partial_.data() + partial_.size(), length) == nullptr)
             fail("a record's length of more than 64 bits");
-        if (length > max_record_size) fail("a record of " + std::to_string(length) + " bytes");
+        if (length > record::max_record_size) fail("a record of " + std::to_string(length) + " bytes");
         partial_size_ = partial_.size() + length;
     }
     // Only bytes that are there are ever made room for, whatever a damaged length claims.
