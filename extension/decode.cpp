@@ -20,6 +20,7 @@ struct ColumnReader {
     const char *name;
     bool is_key;
     Oid type;
+    Oid element;          // of an array
     ValueEncoder encoder; // by which its binary values were made
     Oid io_parameter;
     FmgrInfo receive;
@@ -72,10 +73,14 @@ std::span<Datum> text_array(Datum array, Oid element, int length, bool by_value,
     return {values, static_cast<std::size_t>(count)};
 }
 
-ColumnReader make_reader(const char *name, Oid type, std::span<const Datum> key) {
+// `element` is the base type of an array's elements.
+ColumnReader make_reader(const char *name, Oid type, Oid element, std::span<const Datum> key) {
     ColumnReader reader{};
     reader.name = name;
     for (const Datum key_column : key) reader.is_key |= std::strcmp(TextDatumGetCString(key_column), name) == 0;
+    // An array over a domain is read as one over its base type: the domain may be gone since, or allow less.
+    reader.element = element;
+    if (const Oid array = OidIsValid(element) ? get_array_type(element) : InvalidOid; OidIsValid(array)) type = array;
     // A type that is gone since was not a built-in one: its values are there as text.
     if (!SearchSysCacheExists1(TYPEOID, ObjectIdGetDatum(type))) return reader;
     reader.type = type;
@@ -100,7 +105,8 @@ DecodedShape read_shape(std::uint64_t number) {
         "SELECT pg_catalog.format('%I.%I', definition->>'schema', definition->>'table'),"
         " ARRAY(SELECT pg_catalog.json_array_elements_text(definition->'key')),"
         " ARRAY(SELECT c->>'name' FROM pg_catalog.json_array_elements(definition->'columns') c),"
-        " ARRAY(SELECT (c->>'type')::pg_catalog.oid FROM pg_catalog.json_array_elements(definition->'columns') c)"
+        " ARRAY(SELECT (c->>'type')::pg_catalog.oid FROM pg_catalog.json_array_elements(definition->'columns') c),"
+        " ARRAY(SELECT (c->>'element')::pg_catalog.oid FROM pg_catalog.json_array_elements(definition->'columns') c)"
         " FROM waybill.shape WHERE id = $1";
     MemoryContext context = CurrentMemoryContext;
     DecodedShape shape{.number = number, .table_name = 0, .columns = {}};
@@ -119,9 +125,11 @@ DecodedShape read_shape(std::uint64_t number) {
         const std::span<Datum> key = text_array(column(2), TEXTOID, -1, false, TYPALIGN_INT);
         const std::span<Datum> names = text_array(column(3), TEXTOID, -1, false, TYPALIGN_INT);
         const std::span<Datum> column_types = text_array(column(4), OIDOID, sizeof(Oid), true, TYPALIGN_INT);
+        const std::span<Datum> elements = text_array(column(5), OIDOID, sizeof(Oid), true, TYPALIGN_INT);
         auto *readers = static_cast<ColumnReader *>(palloc(sizeof(ColumnReader) * names.size()));
         for (std::size_t i = 0; i < names.size(); ++i)
-            readers[i] = make_reader(TextDatumGetCString(names[i]), DatumGetObjectId(column_types[i]), key);
+            readers[i] = make_reader(TextDatumGetCString(names[i]), DatumGetObjectId(column_types[i]),
+                                     DatumGetObjectId(elements[i]), key);
         shape.columns = {readers, names.size()};
         return true;
     });
@@ -203,6 +211,10 @@ void append_json(StringInfo json, ColumnReader &column, const EncodedValue &valu
         initStringInfo(&bytes);
         const std::string_view server = server_bytes(column.encoder, value.bytes);
         appendBinaryStringInfo(&bytes, server.data(), static_cast<int>(server.size()));
+        if (column.encoder.form == ValueForm::array) {
+            const std::uint32_t element = pg_hton32(column.element);
+            std::memcpy(bytes.data + 2 * sizeof element, &element, sizeof element); // behind dimensions and flags
+        }
         if (column.type == JSONOID && has_unusable_escape(bytes.data)) return escape_json(json, bytes.data);
         const Datum datum = ReceiveFunctionCall(&column.receive, &bytes, column.io_parameter, -1);
         appendStringInfoString(json, TextDatumGetCString(FunctionCall1(&column.to_json, datum)));
