@@ -258,7 +258,13 @@ void keep_moved_row(const TriggerCall &call, const TableInfo &table, std::uint32
 }
 
 std::optional<MovedRow> take_moved_row(CommandId command) {
-    return buffer->moved_rows.take(command);
+    std::optional<MovedRow> row = buffer->moved_rows.take(command);
+    if (!row) return row;
+    // Copied: while the new row is encoded, a type's output function may make changes, and move rows.
+    auto *bytes = static_cast<char *>(MemoryContextAllocHuge(CurrentMemoryContext, row->bytes.size()));
+    std::memcpy(bytes, row->bytes.data(), row->bytes.size());
+    row->bytes = {bytes, row->bytes.size()};
+    return row;
 }
 
 void register_transaction_callbacks() {

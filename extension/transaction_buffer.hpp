@@ -20,7 +20,7 @@ void append_to_transaction(std::span<const char> record, std::uint32_t rank);
 // becomes a delete when its (sub)transaction ends.
 void keep_moved_row(const TriggerCall &call, const TableInfo &table, std::uint32_t rank);
 
-// The row that a command keeps, if any; its bytes are valid until the next is kept.
+// The row that a command keeps, if any, in memory of the caller.
 std::optional<MovedRow> take_moved_row(CommandId command);
 
 // To be called before a captured table is truncated, in a BEFORE trigger.
