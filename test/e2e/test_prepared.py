@@ -1,0 +1,117 @@
+"""Two-phase commit: prepared transactions come when they are committed, in their place, the same in every stream."""
+
+import random
+import time
+
+from pipeline import ROLE, Pipeline
+from rig import checker, postgres
+from rig.consumer import read_topic
+from rig.workload import TABLES, Workload
+from rig.workload.prepared import PreparedWriters
+
+TRANSACTIONS = 6_000
+
+
+def prepare(pipeline: Pipeline, workload: Workload) -> None:
+    workload.prepare()
+    pipeline.capture(*TABLES)
+    workload.populate()
+
+
+def leave_prepared(pipeline: Pipeline, gid: str) -> None:
+    """By a session that is gone afterwards."""
+    pipeline.execute("BEGIN", "SELECT work.close(work.add_items(40, 3) + work.note(40, 2))", f"PREPARE TRANSACTION '{gid}'")
+
+
+def positions(pipeline: Pipeline, prefix: str, table: str) -> list[tuple]:
+    return [(record.header("waybill.position"), record.key)
+            for record in read_topic(pipeline.broker.bootstrap, f"{prefix}.{table}")]
+
+
+def test_prepared_transactions_are_in_the_commit_order_of_every_stream(installation, broker):
+    with postgres.Server(installation, {"max_prepared_transactions": "20"}) as server:
+        pipeline = Pipeline(server, broker, "twophase")
+        pipeline.execute("SELECT waybill.create_stream('second')")
+        with Workload(server, pipeline.name, writers=5) as workload, pipeline.shipper() as shipper, \
+                pipeline.shipper(stream={"name": "second", "prefix": "second"}) as second:
+            prepare(pipeline, workload)
+            leave_prepared(pipeline, "from the start to the end")
+            writers = PreparedWriters(server, pipeline.name).start()
+            print(f"seeds: {workload.seed}, {writers.seed}")
+            workload.start(TRANSACTIONS)
+            workload.wait()
+            writers.finish()
+            pipeline.wait_until_shipped(120)
+            pipeline.wait_until_shipped(120, "second")
+            assert shipper.stop() == second.stop() == 0
+        report = pipeline.check(*TABLES, ledger=True)
+        print(report, f"prepared={writers.prepared}")
+        assert report.replayed == 0
+        assert writers.prepared > 100
+        checker.check(server, pipeline.name, broker.bootstrap, "second", TABLES, ledger=True)
+        for table in TABLES:
+            assert positions(pipeline, pipeline.name, table) == positions(pipeline, "second", table)
+        pipeline.close()
+
+
+def let_pass(seconds: float) -> None:
+    """The disturber's random moments. Nothing is waited for here: when it strikes is meant to be arbitrary."""
+    time.sleep(seconds)
+
+
+def test_prepared_transactions_keep_their_place_through_crashes(installation, broker):
+    seed = random.SystemRandom().randrange(2**31)
+    print(f"random.Random({seed})")
+    dice = random.Random(seed)
+    with postgres.Server(installation, {"max_prepared_transactions": "20"}) as server:
+        pipeline = Pipeline(server, broker, "twophasestorm")
+        shipper = pipeline.shipper()
+        with Workload(server, pipeline.name, writers=4) as workload:
+            prepare(pipeline, workload)
+            leave_prepared(pipeline, "across the crashes")
+            writers = PreparedWriters(server, pipeline.name).start()
+            workload.start(TRANSACTIONS)
+            for strike in range(1, 13):
+                shipper.start()
+                let_pass(dice.uniform(0.1, 1))
+                if strike % 4 == 0:
+                    server.crash()
+                    server.start()
+                shipper.kill()
+                workload.tend(TRANSACTIONS)
+            while not workload.tend(TRANSACTIONS):
+                workload.wait()
+            shipper.start()
+            writers.finish()
+            pipeline.wait_until_shipped(180)
+            assert shipper.stop() == 0
+        report = pipeline.check(*TABLES, ledger=True)
+        print(report, f"prepared={writers.prepared}")
+        assert writers.prepared > 100
+        # What was prepared for long is out of the way again.
+        assert pipeline.value("SELECT count(*) FROM waybill.prepared_log") == 0
+        pipeline.close()
+
+
+def test_a_transaction_prepared_long_ago_arrives_when_it_is_committed(installation, broker):
+    with postgres.Server(installation, {"max_prepared_transactions": "4"}) as server:
+        pipeline = Pipeline(server, broker, "longago")
+        pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+        pipeline.capture("t")
+        with pipeline.shipper():
+            pipeline.execute("BEGIN", "INSERT INTO t SELECT g, repeat('v', 100) FROM generate_series(1, 5000) g",
+                             "PREPARE TRANSACTION 'long'")
+            pipeline.execute("INSERT INTO t VALUES (0, 'meanwhile')")
+            pipeline.wait_until_shipped()
+            assert [event["after"]["id"] for event in pipeline.events("public.t")] == [0]
+            server.crash()
+            server.start()
+            pipeline.execute("COMMIT PREPARED 'long'", "UPDATE t SET v = 'changed' WHERE id = 1")
+            pipeline.wait_until_shipped()
+            events = pipeline.events("public.t")
+        assert [event["after"]["id"] for event in events] == [0, *range(1, 5001), 1]
+        assert len({event["source"]["txId"] for event in events[1:-1]}) == 1
+        pipeline.check("public.t")
+        # The status of the prepared log is nobody's business but the extension's.
+        assert pipeline.value(f"SELECT has_table_privilege('{ROLE}', 'waybill.prepared_log', 'SELECT')") is False
+        pipeline.close()
