@@ -23,7 +23,7 @@ public:
         unsigned shift = 0;
         std::uint8_t byte;
         do {
-            find_bytes();
+            need_bytes();
             byte = static_cast<std::uint8_t>(current_->bytes()[offset_++]);
             length |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
             shift += 7;
@@ -31,7 +31,7 @@ public:
         } while (byte >= 0x80);
         body = record.size();
         while (length > 0) {
-            find_bytes();
+            need_bytes();
             const std::size_t part = std::min<std::size_t>(length, current_->size - offset_);
             record.append(current_->bytes() + offset_, part);
             offset_ += static_cast<std::uint32_t>(part);
@@ -41,7 +41,11 @@ public:
     }
 
 private:
-    // Goes to the next chunk when this one is used up.
+    void need_bytes() {
+        if (!find_bytes()) elog(ERROR, "the last change of the transaction is cut off");
+    }
+
+    // Goes to the next chunk when this one is used up; false at the end.
     bool find_bytes() {
         while (current_ == nullptr || offset_ == current_->size) {
             if (next_chunk_ == stream_.size()) return false;
