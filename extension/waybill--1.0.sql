@@ -73,7 +73,7 @@ SELECT pg_catalog.setval('waybill.segment_seq', 0), pg_catalog.setval('waybill.s
 -- The prepared log: changes of transactions that were prepared, until a reader gives them their place in the log. Two
 -- slots, filled in turn, so that one can be emptied by TRUNCATE whatever snapshots are open. Their csn is the number that
 -- was drawn at PREPARE.
-CREATE TABLE waybill.prepared_log (LIKE waybill.change_log);
+CREATE TABLE waybill.prepared_log (LIKE waybill.change_log INCLUDING STORAGE);
 DO $$
 BEGIN
     FOR slot IN 0..1 LOOP

@@ -81,4 +81,7 @@ SELECT waybill.create_stream('prepared') > 0 AS created;
 SELECT waybill.acknowledged('prepared') = waybill.safe_csn() AS now;
 SELECT waybill.drop_stream('prepared');
 
+-- No table of the log has a TOAST table: its rows are written where there is no snapshot.
+SELECT count(*) AS toasted FROM pg_class
+WHERE relnamespace = 'waybill'::regnamespace AND relname ~ '^(segment|prepared)_' AND reltoastrelid <> 0;
 DROP SCHEMA prepared CASCADE;
