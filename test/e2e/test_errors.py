@@ -4,10 +4,12 @@ import contextlib
 import os
 import pathlib
 import subprocess
+import threading
 
 import psycopg2
 import pytest
 
+from rig.processes import PeakMemory, wait_until
 
 HERE = pathlib.Path(__file__).parent
 
@@ -95,3 +97,186 @@ def test_output_function_changes_settings(server, database, hostile):
                        "current_setting('work_mem')")
         assert cursor.fetchone() == ("German, DMY", "Asia/Tokyo", '"$user", public', "1234kB")
     assert [change[1:] for change in logged(server, database)] == [("h", "insert", "1", "y")]
+
+
+# ---- errors from outside, in the middle of a commit
+
+@contextlib.contextmanager
+def commit_that_waits(server, database: str):
+    """A session whose commit waits for a lock on the log, in a thread; yields the session and a function that returns the
+    error which the commit ended with."""
+    ended: list[BaseException | None] = []
+    with (contextlib.closing(server.connect(database, autocommit=False)) as holder,
+          contextlib.closing(server.connect(database)) as writer):
+        with holder.cursor() as cursor:
+            cursor.execute("LOCK TABLE waybill.segment_0 IN ACCESS EXCLUSIVE MODE")
+
+        def commit() -> None:
+            try:
+                with writer.cursor() as cursor:
+                    cursor.execute("INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 1000) g")
+                ended.append(None)
+            except psycopg2.Error as error:
+                ended.append(error)
+
+        thread = threading.Thread(target=commit)
+
+        def error() -> BaseException | None:
+            thread.join(30)
+            holder.rollback()
+            thread.join(30)
+            return ended[0]
+
+        # Spilled, so that there is a temporary file to be given back.
+        with writer.cursor() as cursor:
+            cursor.execute("SET waybill.buffer_size = '64kB'; SET lock_timeout = %s", (commit_that_waits.lock_timeout,))
+        thread.start()
+        yield writer, error
+
+
+commit_that_waits.lock_timeout = "0"
+
+
+def waits_for_lock(server, pid: int):
+    return lambda: server.value("postgres", "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s", (pid,)) == "Lock"
+
+
+def temporary_files(server) -> list[pathlib.Path]:
+    return list(server.data.glob("base/pgsql_tmp/*"))
+
+
+@pytest.mark.parametrize("function", ["pg_cancel_backend", "pg_terminate_backend"])
+def test_commit_ended_from_outside(server, database, function):
+    before = logged(server, database)
+    with commit_that_waits(server, database) as (writer, error):
+        pid = writer.info.backend_pid
+        wait_until(waits_for_lock(server, pid), 30, "the commit waits for the log")
+        assert temporary_files(server)
+        server.query("postgres", f"SELECT {function}(%s)", (pid,))
+        ended = error()
+        if function == "pg_cancel_backend":
+            assert isinstance(ended, psycopg2.errors.QueryCanceled)
+            assert_healthy(server, database, writer, before)
+        else:
+            assert isinstance(ended, psycopg2.OperationalError) and writer.closed
+    wait_until(lambda: not temporary_files(server), 30, "the temporary file is gone")
+    assert server.value(database, "SELECT count(*) FROM t") == 0
+    with contextlib.closing(server.connect(database)) as connection:
+        assert_healthy(server, database, connection, logged(server, database))
+
+
+def test_commit_ended_by_lock_timeout(server, database, monkeypatch):
+    monkeypatch.setattr(commit_that_waits, "lock_timeout", "100ms")
+    before = logged(server, database)
+    with commit_that_waits(server, database) as (writer, error):
+        assert isinstance(error(), psycopg2.errors.LockNotAvailable)
+        assert not temporary_files(server)
+        assert_healthy(server, database, writer, before)
+
+
+def test_statement_timeout_while_changes_are_spilled(server, database):
+    before = logged(server, database)
+    with contextlib.closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET waybill.buffer_size = '64kB'; SET statement_timeout = '300ms'")
+        with pytest.raises(psycopg2.errors.QueryCanceled):
+            cursor.execute("DO $$ BEGIN FOR i IN 1 .. 100000000 LOOP "
+                           "INSERT INTO t VALUES (i, repeat('x', 1000)); END LOOP; END $$")
+        cursor.execute("RESET statement_timeout")
+        assert_healthy(server, database, connection, before)
+        assert not temporary_files(server)
+
+
+# ---- full disks
+
+@pytest.fixture
+def small_disk(server):
+    """A tablespace of 16 MB."""
+    place = server.directory / "small"
+    place.mkdir(exist_ok=True)
+    options = "size=16m" + (f",uid={server.user.pw_uid},mode=0700" if server.user is not None else "")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    server.execute("postgres", f"CREATE TABLESPACE small LOCATION '{place}'")
+    yield place
+    server.execute("postgres", "DROP TABLESPACE small")
+    subprocess.run(["umount", place], check=True)
+
+
+def test_full_disk_for_the_log(server, small_disk, database):
+    """The transaction fails whole; with a little room, maintenance gives back what it had written, which nobody will see."""
+    reserve = small_disk / "reserve"
+    reserve.write_bytes(bytes(1024 * 1024))
+    server.execute(database, *(f"ALTER {kind} waybill.segment_{n}{suffix} SET TABLESPACE small"
+                               for n in range(8) for kind, suffix in (("TABLE", ""), ("INDEX", "_idx"))))
+    before = logged(server, database)
+    with contextlib.closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        with pytest.raises(psycopg2.errors.DiskFull):
+            cursor.execute("INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 30000) g")
+        assert server.value(database, "SELECT count(*) FROM t") == 0
+        reserve.unlink()
+        # As the shipper does; the first call goes on in the next segment, the second empties the full one.
+        for _ in range(2):
+            cursor.execute("SELECT waybill.acknowledge('default', waybill.safe_csn())")
+            cursor.execute("SELECT waybill.maintain(true)")
+        assert_healthy(server, database, connection, before)
+
+
+def test_full_disk_for_the_temporary_file(server, small_disk, database):
+    with contextlib.closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        cursor.execute("SET waybill.buffer_size = '64kB'; SET temp_tablespaces = small")
+        with pytest.raises(psycopg2.errors.DiskFull):
+            cursor.execute("INSERT INTO t SELECT g, repeat('x', 1000) FROM generate_series(1, 40000) g")
+        assert server.value(database, "SELECT count(*) FROM t") == 0
+        assert not list(small_disk.rglob("pgsql_tmp/*"))
+        assert_healthy(server, database, connection, [])
+
+
+# ---- what capture costs those who have none
+
+def test_library_is_loaded_by_captured_changes_only(server, database):
+    server.execute(database, "CREATE TABLE other (id int)")
+    with contextlib.closing(server.connect(database)) as connection, connection.cursor() as cursor:
+        def loaded() -> bool:
+            return "waybill.so" in pathlib.Path(f"/proc/{connection.info.backend_pid}/maps").read_text()
+
+        cursor.execute("INSERT INTO other VALUES (1); UPDATE other SET id = 2; "
+                       "DELETE FROM other; TRUNCATE other; SELECT * FROM t")
+        assert not loaded()
+        cursor.execute("INSERT INTO t VALUES (1)")
+        assert loaded()
+
+
+# ---- memory
+
+def test_large_transaction_in_bounded_memory(server, pipeline):
+    """Its log is many times what the backend and the shipper may take; the fence does not wait for its statements."""
+    rows, buffer_mb, slack_mb = 250_000, 1, 64
+    pipeline.execute("CREATE TABLE big (id int PRIMARY KEY, v text)", "CREATE TABLE small (id int PRIMARY KEY)")
+    pipeline.capture("public.big", "public.small")
+
+    def peak_mb(capture: bool) -> float:
+        pipeline.execute("TRUNCATE big", f"SELECT waybill.{'enable' if capture else 'disable'}_capture('big')")
+        with contextlib.closing(pipeline.connect(autocommit=False)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SET waybill.buffer_size = '{buffer_mb}MB'")
+            with PeakMemory(connection.info.backend_pid) as peak:
+                cursor.execute(f"INSERT INTO big SELECT g, repeat('x', 500) FROM generate_series(1, {rows}) g")
+                cursor.execute("SAVEPOINT a")
+                cursor.execute("UPDATE big SET v = v || 'y'")
+                cursor.execute("ROLLBACK TO a")
+                if capture:
+                    pipeline.execute("INSERT INTO small VALUES (1)", "SET statement_timeout = '5s'")
+                    last = pipeline.value("SELECT waybill.safe_csn()")
+                    assert pipeline.query("SELECT op FROM waybill.changes WHERE csn <= %s AND \"table\" = 'public.small'",
+                                          (last,)) == [("insert",)]
+                connection.commit()
+            return peak.mb
+
+    without = peak_mb(capture=False)
+    before = pipeline.log_bytes()
+    assert peak_mb(capture=True) <= without + buffer_mb + slack_mb
+    assert pipeline.log_bytes() - before > 1.5 * (buffer_mb + slack_mb) * 1024 * 1024
+    with pipeline.shipper() as shipper, PeakMemory(shipper.pid) as peak:
+        pipeline.wait_until_shipped(120)
+    assert peak.mb <= 200

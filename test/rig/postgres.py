@@ -78,11 +78,12 @@ class Server:
         self.data = self.directory / "data"
         self.log = self.directory / "server.log"
         self.port = processes.reserve_port()
-        self._user = _unprivileged_user()
+        self.user = _unprivileged_user()
         self._child: Child | None = None
         self._settings = self.SETTINGS | (settings or {})
-        if self._user is not None:
-            os.chown(self.directory, self._user.pw_uid, self._user.pw_gid)
+        self.wrapper: list[str] = []  # a program that runs the server, with its arguments
+        if self.user is not None:
+            os.chown(self.directory, self.user.pw_uid, self.user.pw_gid)
         if backup_of is not None:
             self.run("pg_basebackup", "--dbname", backup_of.conninfo(), "--pgdata", self.data,
                      "--checkpoint=fast", "--no-sync", *(["--write-recovery-conf"] if standby else []))
@@ -93,8 +94,8 @@ class Server:
     def run(self, program: str, *arguments) -> str:
         """Runs one of PostgreSQL's programs as the server's user, in the server's directory; returns what it printed."""
         identity = {}
-        if self._user is not None:
-            identity = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        if self.user is not None:
+            identity = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         done = subprocess.run([str(self.installation.bin / program), *map(str, arguments)], cwd=self.directory,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, **identity)
         if done.returncode != 0:
@@ -108,10 +109,10 @@ class Server:
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": str(self.directory),
         }
-        command = [self.installation.bin / "postgres", "-D", self.data]
+        command = [*self.wrapper, self.installation.bin / "postgres", "-D", self.data]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        self._child = Child(command, self.log, death_signal=signal.SIGQUIT, user=self._user, cwd=self.directory)
+        self._child = Child(command, self.log, death_signal=signal.SIGQUIT, user=self.user, cwd=self.directory)
         wait_until(self._ready, timeout_s, "PostgreSQL accepts connections", 0.05)
         return self
 

@@ -1,6 +1,7 @@
 """Child processes, ports and directories that cannot outlive us, and waiting with a deadline."""
 
 import atexit
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import weakref
 
@@ -143,6 +145,34 @@ class Child:
 
     def tail(self, lines: int = 30) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+class PeakMemory:
+    """Watches another process while in `with`: the most memory of its own that it had, in MB; mapped files and shared
+    memory do not count."""
+
+    INTERVAL_S = 0.01
+
+    def __init__(self, pid: int):
+        self.mb = 0.0
+        self._status = pathlib.Path(f"/proc/{pid}/status")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        with contextlib.suppress(OSError, IndexError):  # the process has gone
+            while True:
+                self.mb = max(self.mb, int(self._status.read_text().split("RssAnon:")[1].split()[0]) / 1024)
+                if self._ended.wait(self.INTERVAL_S):
+                    return
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
 
 
 def _clean_up() -> None:
