@@ -4,6 +4,7 @@
 #   bulk_insert         INSERT of 500,000 rows with and without capture
 #   small_transactions  transactions a second of four clients with and without capture
 #   drain               draining a backlog of a million changes, against a plain producer of the same messages
+#   huge_transaction    memory for ten million rows in one transaction; WAYBILL_BENCH_ROWS sets another number
 #
 # Each starts its own servers, runs its variants in turn and prints a table. Progress goes to the standard error output.
 set -euo pipefail
@@ -11,7 +12,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 if (($# == 0)); then
-    sed -n '2,9s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
 fi
 for name in "$@"; do
@@ -25,8 +26,10 @@ scripts/dependencies.sh build server test kafka
 export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
 target=all
 for name in "$@"; do
-    if [[ $name == drain ]]; then
+    if [[ $name == drain || $name == huge_transaction ]]; then
         target=world
+    fi
+    if [[ $name == drain ]]; then
         mkdir -p build/bench
         g++ -std=c++20 -O2 -Wall -Wextra test/bench/raw_producer.cpp -o build/bench/raw_producer -lrdkafka
     fi
