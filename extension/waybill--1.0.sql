@@ -644,7 +644,7 @@ CREATE FUNCTION waybill.maintain(idle boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     filling CONSTANT bigint := 9223372036854775807;
-    full_size CONSTANT bigint := pg_size_bytes(current_setting('waybill.segment_size'));
+    full_size bigint;
     current bigint;
     next_slot bigint;
     acknowledged bigint;
@@ -662,6 +662,7 @@ BEGIN
         RETURN 0;
     END IF;
     acknowledged := waybill.acknowledged_by_all();
+    full_size := pg_size_bytes(current_setting('waybill.segment_size')); -- known since the call before loaded the library
 
     -- First the rotation: a segment that this call empties is locked to its end, and no writer may have to wait for it.
     current := waybill.sequence_value('segment_seq');

@@ -63,4 +63,9 @@ SELECT waybill.maintain(true) + waybill.maintain(true) >= 0 AS again;
 SELECT stream, backlog_changes, segments_in_use FROM waybill.status;
 SELECT waybill.drop_stream('second');
 
+-- As the first call of a session, which has not loaded the library yet.
+\c -
+SET client_min_messages = warning;
+SELECT waybill.maintain() IS NOT NULL AS works;
+
 DROP SCHEMA streams CASCADE;
