@@ -72,7 +72,7 @@ void write_chunks(LogWriter &writer, Csn csn, ChunkStream &context, ChunkStream 
     row[log_csn] = Int64GetDatum(csn);
     row[log_committed_at] = TimestampTzGetDatum(GetCurrentTimestamp());
     row[log_chunks] = Int32GetDatum(static_cast<int32>(chunks));
-    row[log_timeline] = Int32GetDatum(static_cast<int32>(current_timeline()));
+    row[log_timeline] = Int32GetDatum(position_timeline());
     row[log_xid] = TransactionIdGetDatum(GetTopTransactionId());
     for (std::size_t i = 0; i < chunks; ++i) {
         CHECK_FOR_INTERRUPTS();
@@ -87,6 +87,27 @@ void write_chunks(LogWriter &writer, Csn csn, ChunkStream &context, ChunkStream 
 }
 
 } // namespace
+
+std::int32_t position_timeline() {
+    // A backend that may write stays on its timeline.
+    static Oid known_sequence;
+    static std::int32_t known;
+    const Oid sequence = log_object("timeline_seq");
+    while (sequence != known_sequence) {
+        // What is added to the server's timeline, and in the lower half the server's timeline when last seen.
+        constexpr unsigned half = 32;
+        constexpr std::int64_t lower_half = (std::int64_t{1} << half) - 1;
+        const std::int64_t state = sequence_value(sequence);
+        const std::int64_t seen = state & lower_half;
+        const auto present = static_cast<std::int64_t>(current_timeline());
+        const std::int64_t added = (state >> half) + (present < seen ? seen : 0);
+        const std::int64_t new_state = added << half | present;
+        if (new_state != state && !set_sequence(sequence, state, new_state)) continue;
+        known = static_cast<std::int32_t>(added + present);
+        known_sequence = sequence;
+    }
+    return known;
+}
 
 Oid segment_table(std::int64_t segment) {
     return numbered_object("segment", segment % segment_count, "");

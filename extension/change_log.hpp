@@ -13,4 +13,8 @@ void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &chang
 // Writes the changes of a transaction that is being prepared where readers find them after COMMIT PREPARED.
 void append_to_prepared_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes);
 
+// The timeline in positions: the server's, but never a smaller one than before. pg_upgrade begins at timeline 1 again,
+// and consumers would take all that follows for repeated.
+std::int32_t position_timeline();
+
 } // namespace waybill

@@ -4,6 +4,7 @@
 // reader sees it first (waybill.release()): where its number says, or, when readers were let past that already, right
 // behind what they were let read. That is where it was all along for those who came after it: they drew their csns when
 // it was visible, and whoever draws is behind all that was handed out.
+#include "change_log.hpp"
 #include "log_objects.hpp"
 #include "log_row.hpp"
 #include "postgres.hpp"
@@ -84,7 +85,7 @@ void wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
 // Gives the prepared transactions that can be seen their places, and notes that all up to the result is handed out.
 Csn release(Csn drawn) {
     std::array<Oid, 2> types{INT8OID, INT4OID};
-    std::array<Datum, 2> arguments{Int64GetDatum(drawn), Int32GetDatum(static_cast<int32>(current_timeline()))};
+    std::array<Datum, 2> arguments{Int64GetDatum(drawn), Int32GetDatum(position_timeline())};
     SPI_connect();
     if (SPI_execute_with_args("SELECT waybill.release($1, $2)", static_cast<int>(types.size()), types.data(),
                               arguments.data(), nullptr, false, 1) != SPI_OK_SELECT)

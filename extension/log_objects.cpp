@@ -111,6 +111,26 @@ std::int64_t draw_without_lock(Oid sequence, std::int64_t step) {
     return value;
 }
 
+bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to) {
+    Relation relation = relation_open(sequence, AccessShareLock);
+    GetTopTransactionId(); // so that the commit flushes what is logged here
+    const SequencePage page{relation, BUFFER_LOCK_EXCLUSIVE};
+    FormData_pg_sequence_data &data = page.data();
+    const bool unchanged = last_drawn(data) == from;
+    if (unchanged) {
+        START_CRIT_SECTION();
+        MarkBufferDirty(page.buffer());
+        data.last_value = to;
+        data.log_cnt = 0;
+        data.is_called = true;
+        if (RelationNeedsWAL(relation)) log_sequence(relation, page.buffer(), page.tuple(), page.tuple_size());
+        END_CRIT_SECTION();
+    }
+    page.close();
+    relation_close(relation, AccessShareLock);
+    return unchanged;
+}
+
 bool is_empty(Oid table) {
     Relation relation = table_open(table, AccessShareLock);
     const bool empty = RelationGetNumberOfBlocks(relation) == 0;

@@ -28,6 +28,10 @@ std::int64_t draw_from_sequence(Oid sequence, std::int64_t step = 1);
 // The same, without a lock that the fence would wait for.
 std::int64_t draw_without_lock(Oid sequence, std::int64_t step);
 
+// Sets a sequence that is at `from` to `to`, at once and for good, like setval() but whatever the caller's privileges;
+// false when it was set to something else meanwhile.
+bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to);
+
 // Whether a table of the extension has no pages; cheap, and seen before any lock.
 bool is_empty(Oid table);
 

@@ -95,6 +95,10 @@ SELECT pg_catalog.setval('waybill.released_seq', 0);
 CREATE TABLE waybill.released (csn bigint NOT NULL);
 CREATE INDEX released_csn_idx ON waybill.released (csn);
 
+-- The timelines that were written on, so that the ones in positions only grow (extension/change_log.hpp).
+CREATE SEQUENCE waybill.timeline_seq AS bigint MINVALUE 0 START 0;
+SELECT pg_catalog.setval('waybill.timeline_seq', 0);
+
 -- Streams: each is read by one shipper and has its own acknowledged position, in sequences named after its id.
 CREATE TABLE waybill.stream (
     id integer PRIMARY KEY,
