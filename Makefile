@@ -69,5 +69,9 @@ $(SOURCES:%=lint-tidy-%): lint-tidy-%:
 lint-boundary: waybill.so ## prove on the object code that no PostgreSQL error can skip a destructor
 	scripts/lint-boundary.sh "$(CXX)" "$(filter-out -MMD -MP,$(CXXFLAGS) $(CPPFLAGS))" $(SOURCES)
 
+.PHONY: check-cassert
+check-cassert: ## run the extension under a PostgreSQL with assertions, Valgrind and injected errors; not in scripts/test.sh
+	scripts/check-cassert.sh
+
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24

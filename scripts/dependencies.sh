@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and does nothing at all when everything is there.
 #
-#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka lint; default: all of them
+#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka lint, checked; default: all but the last
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
 # otherwise it says in one line what to install and fails. Kafka's jars come through Maven, see kafka-jars.sh.
@@ -18,8 +18,9 @@ packages_of() {
         test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest ;;
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
+        checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
-            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, lint" >&2
+            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, lint, checked" >&2
             return 2
             ;;
     esac
