@@ -77,6 +77,51 @@ def test_a_partitioned_table_is_published_under_its_root(pipeline):
     pipeline.check("public.t")
 
 
+def test_partitions_come_and_go_move_rows_and_are_truncated(pipeline):
+    pipeline.execute(
+        "CREATE TABLE t (id int, region text, version int NOT NULL DEFAULT 1) PARTITION BY LIST (region)",
+        "CREATE TABLE t_north PARTITION OF t FOR VALUES IN ('north')",
+        "CREATE TABLE t_south (gone int, version int NOT NULL DEFAULT 1, region text, id int)",
+        "ALTER TABLE t_south DROP COLUMN gone", "ALTER TABLE t ATTACH PARTITION t_south FOR VALUES IN ('south')",
+        "CREATE TABLE t_east PARTITION OF t FOR VALUES IN ('east') PARTITION BY RANGE (id)",
+        "CREATE TABLE t_east_1 PARTITION OF t_east FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE t_east_2 PARTITION OF t_east DEFAULT",
+        "CREATE TABLE west (id int, region text, version int NOT NULL DEFAULT 1)",
+        "CREATE TABLE audit (n int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, what text)",
+        """CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN INSERT INTO audit (what) VALUES (TG_OP || ' ' || TG_TABLE_NAME); RETURN NULL; END $$""",
+        "CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION audit()",
+        "SELECT waybill.enable_capture('t', key => '{id}'), waybill.enable_capture('west', key => '{id}')")
+    pipeline.capture("audit")
+    with pipeline.shipper() as shipper:
+        pipeline.execute(
+            "INSERT INTO t SELECT i, (ARRAY['north', 'south', 'east'])[i % 3 + 1] FROM generate_series(1, 30) i",
+            "UPDATE t SET region = CASE region WHEN 'north' THEN 'south' WHEN 'south' THEN 'east' ELSE 'north' END, "
+            "version = version + 1",
+            "BEGIN; UPDATE t SET region = 'north', version = version + 1 WHERE id < 6; SAVEPOINT s; "
+            "UPDATE t SET region = 'south', version = version + 1; ROLLBACK TO s; DELETE FROM t WHERE id = 7; COMMIT",
+            "TRUNCATE t_south",
+            # captured by itself, then a partition, then by itself again
+            "INSERT INTO west SELECT i, 'west' FROM generate_series(100, 110) i", "DELETE FROM west",
+            "ALTER TABLE t ATTACH PARTITION west FOR VALUES IN ('west')",
+            "INSERT INTO west VALUES (101, 'west')", "UPDATE t SET region = 'west', version = version + 1 WHERE id = 2",
+            "UPDATE t SET region = 'east', version = version + 1 WHERE id = 101",
+            "CREATE TABLE t_centre PARTITION OF t FOR VALUES IN ('centre')",
+            "INSERT INTO t VALUES (200, 'centre'), (201, 'centre'), (202, 'west')", "TRUNCATE t_centre",
+            "TRUNCATE west, t_east", "INSERT INTO t VALUES (203, 'centre'), (12, 'east')",
+            "ALTER TABLE t DETACH PARTITION west CONCURRENTLY", "INSERT INTO west VALUES (300, 'west')")
+        pipeline.wait_until_shipped()
+        assert shipper.stop() == 0
+    assert {topic for topic in pipeline.broker.topics() if topic.startswith(f"{pipeline.name}.")} == {
+        pipeline.topic(f"public.{table}") for table in ("t", "west", "audit")}
+    operations = [event["op"] for event in pipeline.events("public.t")]
+    moved = [event for event in pipeline.events("public.t")
+             if event["op"] == "u" and event["before"]["region"] != event["after"]["region"]]
+    # all of the first UPDATE, of the second those that were not there yet, two single ones
+    assert len(moved) == 30 + 3 + 2 and "t" not in operations
+    pipeline.check("public.t", "public.west", "public.audit", keys={"public.t": ["id"], "public.west": ["id"]})
+
+
 def test_truncate_is_an_event_between_the_rows(pipeline):
     pipeline.execute("CREATE TABLE t (id int PRIMARY KEY)", "CREATE TABLE u (id int PRIMARY KEY)")
     pipeline.capture("t", "u")
