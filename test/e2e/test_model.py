@@ -24,12 +24,18 @@ def test_topics_folded_are_the_tables_whatever_transactions_do(installation, bro
     # Nothing of its own accord, such as vacuum, may decide in which order a statement meets its rows.
     with postgres.Server(installation, {"autovacuum": "off"}) as server:
         pipeline = Pipeline(server, broker, f"model{os.getpid()}")
-        with pipeline.shipper():
+        with pipeline.shipper() as shipper:
             target = run.Target(server.conninfo(pipeline.name), broker.bootstrap, pipeline.name)
             # Not forked: the parent has threads.
             context = multiprocessing.get_context("spawn")
             with concurrent.futures.ProcessPoolExecutor(min(WORKERS, len(seeds)), mp_context=context) as pool:
-                outcomes = list(pool.map(run.run_seed, seeds, [target] * len(seeds)))
+                outcomes = []
+                for outcome in pool.map(run.run_seed, seeds, [target] * len(seeds)):
+                    outcomes.append(outcome)
+                    if outcome.failure and not shipper.running:
+                        pool.shutdown(cancel_futures=True)
+                        raise AssertionError(f"the shipper ended: {shipper.stderr()[-2000:]}\nseed {outcome.seed}: "
+                                             f"{outcome.failure[:5000]}")
     errors = collections.Counter()
     for outcome in outcomes:
         errors.update(outcome.errors)

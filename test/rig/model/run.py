@@ -21,6 +21,7 @@ from .statements import Copy
 TRANSACTIONS = 240  # of a seed
 SESSIONS = 3        # of each fifth seed
 _LONGEST_S = 180
+_LONGEST_DISCONNECTED_S = 20
 
 # Index scans visit rows in the order of ids, wherever they lie. Nobody else is in the schema: what a session of a lone
 # seed waits for is a prepared transaction, so to give up at once changes nothing but the time.
@@ -176,17 +177,29 @@ def _run(seed: int, target: Target, outcome: Outcome, sessions: list[_Session], 
         for code, times in session.errors.items():
             outcome.errors[code] = outcome.errors.get(code, 0) + times
 
+    _wait_until_shipped(cursor)
+    _judge(name, names, target, admin, sessions, outcome)
+
+
+def _wait_until_shipped(cursor: psycopg2.extensions.cursor) -> None:
     cursor.execute("SELECT waybill.safe_csn()")
     upto = cursor.fetchone()[0]
     deadline = time.monotonic() + _LONGEST_S
+    connected = time.monotonic()
     while True:
-        cursor.execute("SELECT waybill.acknowledged('default')")
-        if cursor.fetchone()[0] >= upto:
-            break
+        cursor.execute("""SELECT waybill.acknowledged('default') >= %s, EXISTS (SELECT FROM pg_locks
+                       WHERE locktype = 'advisory' AND granted AND classid = 2003790188
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))""", (upto,))
+        shipped, is_connected = cursor.fetchone()
+        if shipped:
+            return
+        if is_connected:
+            connected = time.monotonic()
+        elif time.monotonic() > connected + _LONGEST_DISCONNECTED_S:
+            raise TimeoutError(f"no shipper has been connected for {_LONGEST_DISCONNECTED_S} s")
         if time.monotonic() > deadline:
             raise TimeoutError(f"the shipper did not acknowledge csn {upto} within {_LONGEST_S} s")
         time.sleep(0.03)
-    _judge(name, names, target, admin, sessions, outcome)
 
 
 def _run_together(sessions: list[_Session]) -> None:
