@@ -6,7 +6,7 @@ import json
 import pytest
 
 from rig import decoding
-from rig.checker import Broken, Checker, Table
+from rig.checker import Broken, Checker, Table, in_commit_order
 from rig.consumer import Record
 from rig.decoding import Type
 
@@ -259,6 +259,38 @@ def test_a_keyless_table_is_a_multiset():
     assert_broken("a row of the topic is not in the table", records, rows=[], notes=rows[:1], ledger=None)
     assert_broken("it is not there", records + [note("d", 6, same)], rows=[], notes=rows, ledger=None)
     assert_broken("is removed", [note("d", 6, same)], rows=[], notes=[], ledger=None)
+
+
+def altered_judge(records, rows, **changes):
+    table = Table("public.orders", COLUMNS, ["id"], rows, **changes)
+    checker = Checker("shop", [table])
+    for record in records:
+        checker.feed(record)
+    return checker.finish()
+
+
+def test_a_column_that_ddl_touched_is_compared_only_at_the_end():
+    # `price` came with a default between the two changes, which no change tells.
+    first = event("c", 1, 0, None, {"id": 1, "version": 1})
+    second = event("u", 2, 0, row(1, 1), row(1, 2))
+    judged = [("1", "2", "19.99")]
+    altered_judge([first, second], judged, altered=frozenset({"price"}))
+    with pytest.raises(Broken, match="was made on"):
+        altered_judge([first, second], judged)
+    with pytest.raises(Broken, match="was made on"):  # another column is none of DDL's business
+        altered_judge([first, event("u", 2, 0, row(1, 7), row(1, 8))], [("1", "8", "19.99")], altered=frozenset({"price"}))
+    with pytest.raises(Broken, match="a row of the topic is not in the table"):
+        altered_judge([first, second], [("1", "2", "20.00")], altered=frozenset({"price"}))
+    with pytest.raises(Broken, match="fields"):  # not changed since: the topic cannot be the table
+        altered_judge([first], [("1", "1", "19.99")], altered=frozenset({"price"}))
+
+
+def test_a_renamed_table_has_several_topics_and_one_fold():
+    before, after = event("c", 1, 0, None, row(1, 1), topic="shop.public.old"), event("u", 2, 0, row(1, 1), row(1, 2))
+    rows = [("1", "2", "19.99")]
+    altered_judge(in_commit_order([after, before]), rows, other_names=("public.old",))
+    with pytest.raises(Broken, match="which is not there"):
+        altered_judge([after, before], rows, other_names=("public.old",))
 
 
 def test_truncate_empties_the_fold():
