@@ -1,6 +1,6 @@
 """An error in each call from the extension into the server, one after the other.
 
-Every scenario runs once for each of its calls, which fails. After that the session must be as good as new: the changes in
+Every scenario runs once for each of its calls of each function, which fails. After that the session must be as good as new: the changes in
 the log replay exactly to the tables, in order, whatever failed before.
 """
 
@@ -14,8 +14,8 @@ from rig import postgres
 from rig.processes import ROOT
 
 HERE = pathlib.Path(__file__).parent
-# Beyond so many calls a scenario's sweep fails only some of them, evenly spread.
-MOST_RUNS = 700
+# Of a function that a scenario calls more often, only so many calls fail, evenly spread.
+MOST_CALLS = 24
 
 TABLES = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
@@ -29,8 +29,8 @@ SELECT waybill.enable_capture('t'), waybill.enable_capture('p');
 CREATE FUNCTION bump() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN UPDATE t SET version = version + 1 WHERE id = NEW.id - 1; RETURN NULL; END $$;
 CREATE TRIGGER bump AFTER INSERT ON t FOR EACH ROW WHEN (NEW.version = 1) EXECUTE FUNCTION bump();
-CREATE FUNCTION fail_call(bigint) RETURNS void LANGUAGE c AS 'waybill', 'waybill_fail_call';
-CREATE FUNCTION counted_calls() RETURNS bigint LANGUAGE c AS 'waybill', 'waybill_counted_calls';
+CREATE FUNCTION fail_call(text, int) RETURNS void LANGUAGE c AS 'waybill', 'waybill_fail_call';
+CREATE FUNCTION counted_calls() RETURNS text LANGUAGE c AS 'waybill', 'waybill_counted_calls';
 """
 SMALL = "'x', 1.5, '[1,5)', '{1,2}', 'glad', '{\"a\": 1}'"
 
@@ -112,7 +112,7 @@ class Session:
 
     def __init__(self, server: postgres.Server):
         self.connection = server.connect("faults")
-        self.execute("SELECT fail_call(0); SET waybill.buffer_size = '64kB'")
+        self.execute("SELECT fail_call('', 0); SET waybill.buffer_size = '64kB'")
 
     def execute(self, statements: str):
         with self.connection.cursor() as cursor:
@@ -127,53 +127,49 @@ class Session:
 
 def sweep(server: postgres.Server, replay: Replay, name: str, statements: str, fresh: bool,
           prepare: Callable[[int], None]) -> tuple[int, set[str]]:
-    """Fails the calls of a scenario one after the other; returns how many failed, and the functions that were called."""
+    """Fails the calls of a scenario one after the other; returns how many failed, and the functions that did."""
     session = Session(server)
+    runs = 0
 
-    def run(call: int) -> str | None:
-        nonlocal session
-        prepare(call)
+    def run(function: str, call: int) -> str | None:
+        nonlocal session, runs
+        runs += 1
+        prepare(runs)
         if fresh:
             session.close()
             session = Session(server)
         session.connection.notices.clear()
-        session.execute(f"SELECT fail_call({call})")
+        session.execute(f"SELECT fail_call('{function}', {call})")
         failed = None
         try:
             session.execute(statements)
         except psycopg2.InternalError as error:
             failed = str(error).splitlines()[0]
             session.execute("ROLLBACK")
-        session.execute("SELECT fail_call(0)")
-        for notice in session.connection.notices:
-            failed = failed or (notice.strip() if "caught: " in notice else None)
-        return failed
+        return failed or next((notice.strip() for notice in session.connection.notices if "caught: " in notice), None)
 
-    session.execute("SELECT fail_call(0)")
-    assert run(0) is None
-    prepare(0)
-    if fresh:
-        session.close()
-        session = Session(server)
-    session.execute("SELECT fail_call(0)")
-    session.execute(statements)
-    total = session.execute("SELECT counted_calls()")
+    run("", 0)  # what the session looks up only once is not counted, unless each run has a fresh one
+    assert run("", 0) is None
+    counts = [line.split() for line in session.execute("SELECT counted_calls()").splitlines()]
     replay.check(name)
     failures, functions = 0, set()
-    for call in range(1, total + 1, max(1, total // MOST_RUNS)):
-        failed = run(call)
-        if failed is not None:
-            failures += 1
-            functions.add(failed.rsplit(" ", 1)[-1])
-        # The session goes on: what it captures next is right.
-        session.execute(f"INSERT INTO t (id, v) VALUES (9999, 'after {call}') ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v")
-        replay.check(f"{name}, call {call}: {failed}")
+    for function, count in counts:
+        for call in range(1, int(count) + 1, -(-int(count) // MOST_CALLS)):
+            failed = run(function, call)
+            session.execute("SELECT fail_call('', 0)")
+            if failed is not None:
+                assert failed.endswith(f"injected fault in a call of {function}"), failed
+                failures += 1
+                functions.add(function)
+            # The session goes on: what it captures next is right.
+            session.execute(f"INSERT INTO t (id, v) VALUES (9999, 'run {runs}') ON CONFLICT (id) DO UPDATE SET v = EXCLUDED.v")
+            replay.check(f"{name}, call {call} of {function}: {failed}")
     session.close()
     return failures, functions
 
 
-def run(installation) -> str:
-    """Returns what was done. AssertionError: what was wrong."""
+def run(installation) -> tuple[str, str]:
+    """Returns what was done, and the server's log. AssertionError: what was wrong."""
     with postgres.Server(installation, {"autovacuum": "off", "log_min_messages": "warning"}) as server:
         server.create_database("faults", "CREATE EXTENSION waybill")
         server.execute("faults", TABLES)
@@ -191,7 +187,11 @@ def run(installation) -> str:
         for name, statements, fresh, prepare in (("first capture", FIRST_CAPTURE, True, clear_and_alter),
                                                  ("spilled", SPILLED, False, clear),
                                                  ("caught", CAUGHT, False, clear), ("read", READ, False, lambda call: None)):
-            failures, called = sweep(server, replay, name, statements, fresh, prepare)
+            try:
+                failures, called = sweep(server, replay, name, statements, fresh, prepare)
+            except psycopg2.Error as error:  # the log cannot be read, say, or the server has crashed
+                tail = "\n".join(server.log.read_text(errors="replace").splitlines()[-40:])
+                raise AssertionError(f"{name}: {error}\nthe server's log:\n{tail}") from error
             assert failures > 0, f"nothing failed in {name}"
             done.append(f"{failures} in {name}")
             functions |= called
