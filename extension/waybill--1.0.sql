@@ -142,9 +142,7 @@ CREATE FUNCTION waybill.check_capturable("table" regclass, key name[]) RETURNS v
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     relation pg_class;
-    -- Perhaps with what it would be refused for now: it is not to be harder to repair.
-    captured CONSTANT boolean := EXISTS (SELECT FROM waybill.capture_trigger t
-                                         WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0);
+    captured boolean;
     reason text;
     remedy text;
     missing name;
@@ -154,6 +152,9 @@ BEGIN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of table %s to capture it', "table"),
             HINT = 'Run it as the owner of the table or as a superuser.';
     END IF;
+    -- Perhaps with what it would be refused for now: it is not to be harder to repair.
+    captured := EXISTS (SELECT FROM waybill.capture_trigger t
+                        WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0);
     IF relation.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
         OR relation.relnamespace = 'waybill'::regnamespace THEN
         reason := 'it belongs to the system';
@@ -566,7 +567,8 @@ BEGIN
     released := waybill.released_csn();
     place := released;
     FOR prepared IN
-        SELECT tableoid::regclass AS slot, csn, chunks, xid FROM waybill.prepared_log WHERE chunk = 0 ORDER BY csn
+        SELECT tableoid::regclass AS slot, csn, chunks, xid FROM waybill.prepared_log
+        WHERE chunk = 0 AND csn <= drawn ORDER BY csn -- others may have ordinary ones before them that are not visible yet
     LOOP
         place := greatest(prepared.csn, place + 1);
         IF prepared.csn < place AND place % room = 0 THEN -- PREPARE refuses when so many could be in flight
