@@ -39,8 +39,10 @@ void capture_truncate(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (!OidIsValid(table.trigger)) return;
     if (table.published_relation != table.relation) {
-        // A partition by itself: its rows go, those of its root stay.
-        if (TRIGGER_FIRED_BEFORE(data.tg_event) && !being_truncated(table.published_relation))
+        // A partition by itself: its rows go, those of its root stay. (A partitioned one has none; its leaves come
+        // too.)
+        if (TRIGGER_FIRED_BEFORE(data.tg_event) && data.tg_relation->rd_rel->relkind == RELKIND_RELATION &&
+            !being_truncated(table.published_relation))
             for_each_row_to_truncate(data, [&](const TriggerCall &removal) { record(removal, table); });
     } else if (TRIGGER_FIRED_BEFORE(data.tg_event)) {
         announce_truncate(table.relation);

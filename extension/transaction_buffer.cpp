@@ -27,7 +27,6 @@ struct Truncation {
     Oid relation;
     SubTransactionId subtransaction;
     int depth;                        // of triggers: tells the TRUNCATE from one inside its triggers
-    CommandId announced_at;           // the command id then
     std::optional<CommandId> command; // set by the first AFTER trigger
 };
 
@@ -214,13 +213,12 @@ void announce_truncate(Oid relation) {
     *truncation = {.relation = relation,
                    .subtransaction = GetCurrentSubTransactionId(),
                    .depth = trigger_depth(),
-                   .announced_at = GetCurrentCommandId(false),
                    .command = std::nullopt};
 }
 
 bool being_truncated(Oid relation) {
     const Truncation *truncation = find_truncation(relation);
-    return truncation != nullptr && truncation->announced_at == GetCurrentCommandId(false);
+    return truncation != nullptr && truncation->depth == trigger_depth();
 }
 
 CommandId truncating_command(Oid relation) {

@@ -26,7 +26,7 @@ std::optional<MovedRow> take_moved_row(CommandId command);
 // To be called before a captured table is truncated, in a BEFORE trigger.
 void announce_truncate(Oid relation);
 
-// Whether the present command announced to truncate the table.
+// Whether the TRUNCATE that fires the present trigger announced the table.
 bool being_truncated(Oid relation);
 
 // The command id of a TRUNCATE, in an AFTER trigger: one id for all its tables, behind what their BEFORE triggers did

@@ -88,5 +88,18 @@ TRUNCATE a, b;
 SELECT index, "table", op, key FROM log WHERE tx = 12;
 SELECT * FROM b;
 
+-- A partitioned table that was captured before it was attached, and a trigger that writes before the rest is truncated.
+CREATE TABLE r (id int, k int) PARTITION BY RANGE (id);
+CREATE TABLE m (id int, k int) PARTITION BY RANGE (k);
+CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (100);
+SELECT waybill.enable_capture('m'), waybill.enable_capture('r');
+ALTER TABLE r ATTACH PARTITION m FOR VALUES FROM (0) TO (100);
+INSERT INTO r VALUES (1, 1);
+TRUNCATE m;
+CREATE TRIGGER before BEFORE TRUNCATE ON r FOR EACH STATEMENT EXECUTE FUNCTION refill();
+INSERT INTO r VALUES (2, 2);
+TRUNCATE r;
+SELECT "table", op, before FROM log WHERE tx > 12;
+
 DROP SCHEMA partition_truncate CASCADE;
 DROP ROLE regress_waybill_truncater;
