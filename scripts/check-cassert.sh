@@ -2,8 +2,9 @@
 # The extension under a server that checks itself: scripts/check-cassert.sh [PART…]
 #
 #   assertions  all pg_regress and isolation files; the server with assertions, our code trapping undefined behaviour
-#   discard     the same, with every cache entry of the server discarded as soon as it may be
-#   valgrind    the same under Valgrind: memory that is read before it is set, or after it was freed
+#   discard     the isolation and the shorter pg_regress files, with every cache entry of the server discarded as soon
+#               as it may be
+#   valgrind    the same files under Valgrind: memory that is read before it is set, or after it was freed
 #   faults      an error in each call from our code into the server, one after the other
 #
 # Default: all of them. A part fails too when the server's log tells of leaks, failed assertions, damaged memory or
