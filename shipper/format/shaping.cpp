@@ -1,0 +1,231 @@
+#include "shaping.hpp"
+
+#include "../errors.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace waybill {
+
+namespace {
+
+constexpr std::size_t max_topic_size = 249; // Kafka's limit
+
+constexpr std::string_view include_tables = "tables.include";
+constexpr std::string_view exclude_tables = "tables.exclude";
+constexpr std::string_view include_columns = "columns.include";
+constexpr std::string_view exclude_columns = "columns.exclude";
+constexpr std::string_view key_setting = "tables.key";
+constexpr std::string_view mask_setting = "columns.mask";
+constexpr std::string_view hash_setting = "columns.hash";
+constexpr std::string_view truncate_setting = "columns.truncate";
+constexpr std::string_view topic_setting = "topics.name";
+constexpr std::string_view route_setting = "topics.routes";
+
+using ColumnChange = ColumnRule::Change;
+
+bool is_legal_in_topic(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+}
+
+ConfigError wrong(std::string_view setting, const std::string &text, const std::string &reason) {
+    return ConfigError(std::string(setting) + ": \"" + text + "\" " + reason);
+}
+
+std::string table_name(const Shape &shape) {
+    return shape.schema + '.' + shape.table;
+}
+
+Pattern make_pattern(const std::string &text, std::string_view setting) {
+    if (text.empty()) throw ConfigError(std::string(setting) + ": a pattern is empty, so it matches nothing");
+    return {text, std::string(setting)};
+}
+
+std::vector<Pattern> make_patterns(const std::vector<std::string> &texts, std::string_view setting) {
+    std::vector<Pattern> made;
+    made.reserve(texts.size());
+    for (const std::string &text : texts) made.push_back(make_pattern(text, setting));
+    return made;
+}
+
+// The two sides of "PATTERN=VALUE". What is no such pair is not repeated in the error when it may hold a secret.
+std::pair<std::string, std::string> split(const std::string &text, std::string_view setting, std::string_view value) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos)
+        throw ConfigError(std::string(setting) + ": " + (setting == hash_setting ? "a rule" : '"' + text + '"') +
+                          " needs the form PATTERN=" + std::string(value));
+    return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+std::string trimmed(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(' ');
+    if (first == std::string_view::npos) return {};
+    return std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
+}
+
+// The names in "column,column".
+std::vector<std::string> key_columns(const std::string &list, const std::string &text) {
+    std::vector<std::string> names;
+    for (std::size_t begin = 0; begin <= list.size();) {
+        const std::size_t end = std::min(list.find(',', begin), list.size());
+        std::string name = trimmed(std::string_view(list).substr(begin, end - begin));
+        if (name.empty()) throw wrong(key_setting, text, "needs a column's name before and behind each comma");
+        if (std::find(names.begin(), names.end(), name) != names.end())
+            throw wrong(key_setting, text, "names column \"" + name + "\" twice");
+        names.push_back(std::move(name));
+        begin = end + 1;
+    }
+    return names;
+}
+
+std::size_t character_count(const std::string &value, const std::string &text) {
+    std::int32_t number = 0;
+    const char *const end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, number);
+    if (error != std::errc{} || stop != end || number < 1)
+        throw wrong(truncate_setting, text,
+                    "needs a number of characters behind the \"=\", from 1 to " +
+                        std::to_string(std::numeric_limits<std::int32_t>::max()));
+    return static_cast<std::size_t>(number);
+}
+
+// A template whose own text may stand in a topic's name. Whatever a table is called: its name is made legal.
+Template topic_template(const std::string &text, std::string_view setting, int groups) {
+    Template made(text, std::string(setting), groups);
+    const std::string any = "x";
+    Shape shape;
+    shape.schema = shape.table = any;
+    const std::vector<std::string> any_groups(static_cast<std::size_t>(std::max(groups, 0)) + 1, any);
+    const std::string example = made.expand(shape, any, any, any_groups);
+    if (example.empty()) throw ConfigError(std::string(setting) + ": a topic's name is empty");
+    if (example == "." || example == "..") throw wrong(setting, text, "is no name that Kafka allows");
+    if (!std::all_of(example.begin(), example.end(), is_legal_in_topic))
+        throw wrong(setting, text,
+                    R"(has characters that Kafka does not allow; use letters, digits, ".", "_" and "-")");
+    if (example.size() > max_topic_size)
+        throw wrong(setting, text, "is longer than Kafka's limit of " + std::to_string(max_topic_size) + " characters");
+    return made;
+}
+
+} // namespace
+
+// Debezium replaces Java's chars, of which a character beyond the BMP (four bytes of UTF-8) has two.
+std::string legal_topic(std::string_view name) {
+    std::string topic;
+    for (const char c : name) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (is_legal_in_topic(c))
+            topic += c;
+        else if (byte >= 0xF0)
+            topic += "__";
+        else if (byte < 0x80 || byte >= 0xC0)
+            topic += '_';
+    }
+    if (topic == "." || topic == "..") std::replace(topic.begin(), topic.end(), '.', '_');
+    if (topic.size() > max_topic_size) topic.resize(max_topic_size);
+    return topic;
+}
+
+Shaping::Shaping(const ShapingOptions &options)
+    : include_tables_(make_patterns(options.include_tables, include_tables)),
+      exclude_tables_(make_patterns(options.exclude_tables, exclude_tables)),
+      include_columns_(make_patterns(options.include_columns, include_columns)),
+      exclude_columns_(make_patterns(options.exclude_columns, exclude_columns)),
+      topic_(topic_template(options.topic, topic_setting, Template::no_pattern)) {
+    for (const std::string &text : options.keys) {
+        const auto [pattern, columns] = split(text, key_setting, "COLUMN,COLUMN");
+        keys_.push_back(
+            {.table = make_pattern(pattern, key_setting), .columns = key_columns(columns, text), .text = text});
+    }
+    for (const std::string &text : options.mask) {
+        const auto [pattern, value] = split(text, mask_setting, "TEXT");
+        changes_.push_back({.column = make_pattern(pattern, mask_setting),
+                            .rule = {.change = ColumnChange::mask, .text = value},
+                            .text = text});
+    }
+    for (const std::string &text : options.hash) {
+        const auto [pattern, salt] = split(text, hash_setting, "SALT");
+        changes_.push_back({.column = make_pattern(pattern, hash_setting),
+                            .rule = {.change = ColumnChange::hash, .text = salt},
+                            .text = pattern + "=****"});
+    }
+    for (const std::string &text : options.truncate) {
+        const auto [pattern, value] = split(text, truncate_setting, "CHARACTERS");
+        changes_.push_back({.column = make_pattern(pattern, truncate_setting),
+                            .rule = {.change = ColumnChange::truncate, .characters = character_count(value, text)},
+                            .text = text});
+    }
+    for (const std::string &text : options.routes) {
+        const auto [pattern, topic] = split(text, route_setting, "TOPIC");
+        Pattern table = make_pattern(pattern, route_setting);
+        const int groups = table.group_count();
+        routes_.push_back({.table = std::move(table), .topic = topic_template(topic, route_setting, groups)});
+    }
+}
+
+bool Shaping::publishes(const Shape &shape) const {
+    const std::string name = table_name(shape);
+    return (include_tables_.empty() || any_matches(include_tables_, name)) && !any_matches(exclude_tables_, name);
+}
+
+std::string Shaping::topic(const Shape &shape, std::string_view prefix, std::string_view database) const {
+    const std::string name = table_name(shape);
+    std::string topic;
+    std::string_view setting = topic_setting;
+    const Template *from = &topic_;
+    std::vector<std::string> groups;
+    for (const Route &route : routes_) {
+        groups = route.table.groups(name);
+        if (groups.empty()) continue;
+        from = &route.topic;
+        setting = route_setting;
+        break;
+    }
+    topic = legal_topic(from->expand(shape, prefix, database, groups));
+    if (topic.empty()) throw wrong(setting, from->text(), "leaves nothing of a name for the topic of table " + name);
+    return topic;
+}
+
+std::vector<std::uint16_t> Shaping::key(const Shape &shape) const {
+    const std::string name = table_name(shape);
+    const auto rule =
+        std::find_if(keys_.begin(), keys_.end(), [&](const KeyRule &one) { return one.table.matches(name); });
+    if (rule == keys_.end()) return shape.key;
+    std::vector<std::uint16_t> key;
+    for (const std::string &wanted : rule->columns) {
+        const auto column = std::find_if(shape.columns.begin(), shape.columns.end(),
+                                         [&](const Column &one) { return one.name == wanted; });
+        if (column == shape.columns.end())
+            throw wrong(key_setting, rule->text, "names column \"" + wanted + "\", which table " + name + " has not");
+        key.push_back(static_cast<std::uint16_t>(column - shape.columns.begin()));
+    }
+    return key;
+}
+
+const Shaping::ChangeRule *Shaping::change_of(const std::string &column) const {
+    const auto found = std::find_if(changes_.begin(), changes_.end(),
+                                    [&](const ChangeRule &one) { return one.column.matches(column); });
+    return found == changes_.end() ? nullptr : &*found;
+}
+
+ColumnRule Shaping::column(const Shape &shape, std::uint16_t position) const {
+    const std::string name = table_name(shape) + '.' + shape.columns.at(position).name;
+    const ChangeRule *const found = change_of(name);
+    ColumnRule rule = found == nullptr ? ColumnRule{} : found->rule;
+    rule.published =
+        (include_columns_.empty() || any_matches(include_columns_, name)) && !any_matches(exclude_columns_, name);
+    if (rule.change == ColumnChange::mask || rule.change == ColumnChange::truncate) {
+        const std::vector<std::uint16_t> columns = key(shape);
+        if (std::find(columns.begin(), columns.end(), position) != columns.end())
+            throw wrong(rule.change == ColumnChange::mask ? mask_setting : truncate_setting, found->text,
+                        "matches " + name +
+                            ", a column of the table's key: it would make different keys equal; "
+                            "hash it (columns.hash) or give the table another key (tables.key)");
+    }
+    return rule;
+}
+
+} // namespace waybill
