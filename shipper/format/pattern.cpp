@@ -27,6 +27,15 @@ Pattern::Pattern(const std::string &text, const std::string &where)
 }
 
 Pattern::~Pattern() = default;
+
+Pattern::Pattern(const Pattern &other)
+    : expression_(std::make_unique<re2::RE2>(other.expression_->pattern(), other.expression_->options())) {}
+
+Pattern &Pattern::operator=(const Pattern &other) {
+    if (this != &other) *this = Pattern(other);
+    return *this;
+}
+
 Pattern::Pattern(Pattern &&) noexcept = default;
 Pattern &Pattern::operator=(Pattern &&) noexcept = default;
 

@@ -19,6 +19,8 @@ public:
     // `where` names the setting, for the error. Throws ConfigError when `text` is no regular expression.
     Pattern(const std::string &text, const std::string &where);
     ~Pattern();
+    Pattern(const Pattern &other); // compiles it again
+    Pattern &operator=(const Pattern &other);
     Pattern(Pattern &&) noexcept;
     Pattern &operator=(Pattern &&) noexcept;
 
