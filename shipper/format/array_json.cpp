@@ -1,67 +1,30 @@
 #include "array_json.hpp"
 
 #include "../errors.hpp"
-#include "pg_binary.hpp"
+#include "pg_array.hpp"
 #include "value_json.hpp"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 namespace waybill {
 
 namespace {
 
-constexpr std::size_t max_dimensions = 6; // MAXDIM of PostgreSQL
-
-class BinaryArray {
+class ArrayJson {
 public:
-    BinaryArray(JsonWriter &out, const ValueType &type, std::string_view bytes)
-        : out_(out), type_(type), reader_(bytes) {}
+    ArrayJson(JsonWriter &out, const ValueType &type) : out_(out), type_(type) {}
 
-    void write() {
-        const std::uint32_t dimensions = reader_.uint32();
-        if (dimensions > max_dimensions) throw DataError("an array of too many dimensions");
-        reader_.uint32(); // whether there are nulls
-        reader_.uint32(); // the elements' type, as declared
-        for (std::uint32_t dimension = 0; dimension < dimensions; ++dimension) {
-            sizes_[dimension] = reader_.uint32();
-            reader_.uint32(); // the lower bound
-            // Then every element claimed takes bytes, and damaged sizes end the reading soon.
-            if (sizes_[dimension] == 0) throw DataError("an array with an empty dimension");
-        }
-        if (dimensions == 0)
-            out_.raw("[]");
-        else
-            write_dimension(std::span(sizes_).first(dimensions));
-        reader_.finish();
-    }
+    void bounds(std::span<const PgArrayDimension> /*dimensions*/) {}
+    void open() { out_.raw('['); }
+    void close() { out_.raw(']'); }
+    void separate() { out_.raw(','); }
+    void null() { out_.raw("null"); }
+    void element(std::string_view bytes) { write_element(out_, type_, {.kind = Value::Kind::binary, .bytes = bytes}); }
 
 private:
-    void write_dimension(std::span<const std::uint32_t> sizes) {
-        out_.raw('[');
-        for (std::uint32_t at = 0; at < sizes.front(); ++at) {
-            if (at != 0) out_.raw(',');
-            if (sizes.size() > 1)
-                write_dimension(sizes.subspan(1));
-            else
-                write_next_element();
-        }
-        out_.raw(']');
-    }
-
-    void write_next_element() {
-        const std::int32_t length = reader_.int32();
-        if (length == -1) return out_.raw("null");
-        if (length < 0) throw DataError("an array with an element of negative length");
-        write_element(out_, type_,
-                      {.kind = Value::Kind::binary, .bytes = reader_.bytes(static_cast<std::size_t>(length))});
-    }
-
     JsonWriter &out_;
     const ValueType &type_;
-    BinaryReader reader_;
-    std::array<std::uint32_t, max_dimensions> sizes_{};
 };
 
 // {1,NULL,"a \"quoted\" one"}, {{1,2},{3,4}}, [0:1]={1,2}
@@ -90,7 +53,7 @@ private:
     }
 
     void write_dimension(std::size_t depth) {
-        if (depth > max_dimensions || take() != '{') fail();
+        if (depth > max_array_dimensions || take() != '{') fail();
         out_.raw('[');
         if (front() == '}') {
             rest_.remove_prefix(1);
@@ -132,7 +95,7 @@ private:
 
 void write_array(JsonWriter &out, const ValueType &type, const Value &value) {
     if (value.kind == Value::Kind::binary)
-        BinaryArray(out, type, value.bytes).write();
+        walk_pg_array(value.bytes, ArrayJson(out, type));
     else
         TextArray(out, type, value.bytes).write();
 }

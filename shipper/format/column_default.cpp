@@ -33,33 +33,97 @@ std::optional<std::string_view> placeholder(const ValueType &type) {
     case Mapping::float32:
     case Mapping::float64:
     case Mapping::decimal:
-    case Mapping::money: return "0";
+    case Mapping::decimal_string:
+    case Mapping::decimal_double:
+    case Mapping::decimal_number:
+    case Mapping::money:
+    case Mapping::money_string:
+    case Mapping::money_double:
+    case Mapping::money_number: return "0";
     case Mapping::string:
     case Mapping::single_char:
     case Mapping::xml: return "";
     case Mapping::json:
-    case Mapping::jsonb: return "{}";
+    case Mapping::jsonb:
+    case Mapping::raw_json: return "{}";
     case Mapping::uuid: return "00000000-0000-0000-0000-000000000000";
-    case Mapping::date: return "1970-01-01";
+    case Mapping::date:
+    case Mapping::connect_date:
+    case Mapping::iso_date: return "1970-01-01";
     case Mapping::time_ms:
     case Mapping::time_us:
-    case Mapping::interval: return "00:00:00";
+    case Mapping::time_ns:
+    case Mapping::connect_time:
+    case Mapping::iso_time:
+    case Mapping::interval:
+    case Mapping::iso_interval: return "00:00:00";
     case Mapping::zoned_time: return "00:00:00+00";
     case Mapping::timestamp_ms:
-    case Mapping::timestamp_us: return "1970-01-01 00:00:00";
+    case Mapping::timestamp_us:
+    case Mapping::timestamp_ns:
+    case Mapping::connect_timestamp:
+    case Mapping::iso_timestamp: return "1970-01-01 00:00:00";
     case Mapping::zoned_timestamp: return "1970-01-01 00:00:00+00";
     case Mapping::boolean_bit:
     case Mapping::bits: return "0";
     case Mapping::enumeration: return ""; // literals only
     case Mapping::variable_decimal:
     case Mapping::opaque:
+    case Mapping::pg_text:
+    case Mapping::pg_text_of_whole:
+    case Mapping::pg_text_zulu:
     case Mapping::bytes:
+    case Mapping::base64:
+    case Mapping::base64_url:
+    case Mapping::hex:
     case Mapping::hstore:
+    case Mapping::hstore_map:
     case Mapping::ltree:
     case Mapping::tsvector:
-    case Mapping::point: return std::nullopt;
+    case Mapping::point:
+    case Mapping::geometry:
+    case Mapping::geography:
+    case Mapping::double_vector:
+    case Mapping::float_vector:
+    case Mapping::sparse_vector: return std::nullopt;
     }
     return std::nullopt;
+}
+
+// What stands for a value of a column that cannot be null, in PostgreSQL's text form.
+std::string_view fallback(const ValueType &type) {
+    if (type.is_array) return "{}";
+    switch (type.mapping) {
+    case Mapping::json:
+    case Mapping::jsonb:
+    case Mapping::uuid:
+    case Mapping::bits:
+    case Mapping::opaque:
+    case Mapping::pg_text:
+    case Mapping::pg_text_of_whole:
+    case Mapping::pg_text_zulu:
+    case Mapping::hstore:
+    case Mapping::hstore_map:
+    case Mapping::ltree:
+    case Mapping::tsvector: return "";
+    case Mapping::raw_json: return "null";
+    case Mapping::variable_decimal: return "0";
+    case Mapping::bytes:
+    case Mapping::base64:
+    case Mapping::base64_url:
+    case Mapping::hex: return "\\x";
+    case Mapping::point: return "(0,0)";
+    case Mapping::geometry:
+    case Mapping::geography: return "010700000000000000"; // GEOMETRYCOLLECTION EMPTY
+    case Mapping::sparse_vector: return "{}/0";
+    default: return placeholder(type).value_or("");
+    }
+}
+
+std::string as_json(const ValueType &type, std::string_view text) {
+    JsonWriter json;
+    write_value(json, type, {.kind = Value::Kind::text, .bytes = text});
+    return std::string(json.view());
 }
 
 // The end of the quoted text that begins at `from`, or npos.
@@ -164,13 +228,22 @@ std::string column_default(const Column &column, const ValueType &type) {
     if (expression.kind == Expression::Kind::evaluated && type.mapping == Mapping::enumeration) return {};
     const std::string_view text =
         expression.kind == Expression::Kind::literal ? std::string_view(expression.literal) : *evaluated;
-    JsonWriter json;
     try {
-        write_value(json, type, {.kind = Value::Kind::text, .bytes = text});
+        return as_json(type, text);
     } catch (const DataError &) {
         return {}; // an expression that only looked like a literal of the type
     }
-    return std::string(json.view());
+}
+
+std::string absent_value(const Column &column, const ValueType &type) {
+    if (column.nullable) return "null";
+    if (std::string value = column_default(column, type); !value.empty()) return value;
+    if (!type.is_array) {
+        // These have forms that no value of the table has.
+        if (type.mapping == Mapping::zoned_timestamp) return "\"1970-01-01T00:00:00Z\"";
+        if (type.mapping == Mapping::double_vector || type.mapping == Mapping::float_vector) return "[]";
+    }
+    return as_json(type, fallback(type));
 }
 
 } // namespace waybill

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 namespace waybill {
 
@@ -72,8 +73,18 @@ void JsonWriter::escaped(std::string_view text) {
     }
 }
 
-void JsonWriter::base64(std::string_view bytes) {
-    static constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+void JsonWriter::escape_from(std::size_t from) {
+    const char *const end = buffer_.get() + size_;
+    if (find_escape(buffer_.get() + from, end) == end) return;
+    const std::string text(view(from));
+    truncate(from);
+    escaped(text);
+}
+
+void JsonWriter::base64(std::string_view bytes, bool for_url) {
+    static constexpr std::string_view standard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr std::string_view url = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char *const alphabet = for_url ? url.data() : standard.data();
     char *to = room((bytes.size() + 2) / 3 * 4 + 2);
     *to++ = '"';
     const auto byte = [&](std::size_t at) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])); };

@@ -45,6 +45,9 @@ public:
         ++size_;
     }
 
+    // Drops what is behind the first `size` bytes.
+    void truncate(std::size_t size) { size_ = size; }
+
     // Writes the text's own bytes [from, from + count) once more.
     void repeat(std::size_t from, std::size_t count) {
         char *const to = room(count);
@@ -69,8 +72,11 @@ public:
     // The inside of a string.
     void escaped(std::string_view text);
 
-    // A string of standard base64 with padding.
-    void base64(std::string_view bytes);
+    // The same for what was written as it is behind the first `from` bytes.
+    void escape_from(std::size_t from);
+
+    // A string of standard base64 with padding; in the alphabet for URLs when `for_url`.
+    void base64(std::string_view bytes, bool for_url = false);
 
 private:
     static constexpr std::size_t first_capacity = 4096;

@@ -165,6 +165,11 @@ std::int64_t parse_timestamp(std::string_view text) {
 
 Interval parse_interval(std::string_view text) {
     constexpr const char *what = "an interval";
+    constexpr Interval infinite{infinity<std::int64_t>, infinity<std::int32_t>, infinity<std::int32_t>};
+    constexpr Interval minus_infinite{minus_infinity<std::int64_t>, minus_infinity<std::int32_t>,
+                                      minus_infinity<std::int32_t>};
+    if (text == "infinity") return infinite;
+    if (text == "-infinity") return minus_infinite;
     Scanner scanner(text);
     std::int64_t months = 0;
     std::int64_t days = 0;

@@ -24,6 +24,15 @@ struct Interval {
     std::int64_t us = 0;
     std::int32_t days = 0;
     std::int32_t months = 0;
+
+    // PostgreSQL 17's infinities.
+    [[nodiscard]] bool is_infinite() const {
+        return us == infinity<std::int64_t> && days == infinity<std::int32_t> && months == infinity<std::int32_t>;
+    }
+    [[nodiscard]] bool is_minus_infinite() const {
+        return us == minus_infinity<std::int64_t> && days == minus_infinity<std::int32_t> &&
+               months == minus_infinity<std::int32_t>;
+    }
 };
 
 struct TimeTz {

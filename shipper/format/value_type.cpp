@@ -7,40 +7,6 @@ namespace waybill {
 
 namespace {
 
-// The oids of pg_type.dat, which never change.
-enum class TypeOid : std::uint32_t {
-    boolean = 16,
-    bytea = 17,
-    one_char = 18,
-    name = 19,
-    int8 = 20,
-    int2 = 21,
-    int4 = 23,
-    text = 25,
-    oid = 26,
-    json = 114,
-    xml = 142,
-    point = 600,
-    box = 603,
-    float4 = 700,
-    float8 = 701,
-    money = 790,
-    bpchar = 1042,
-    varchar = 1043,
-    date = 1082,
-    time = 1083,
-    timestamp = 1114,
-    timestamptz = 1184,
-    interval = 1186,
-    timetz = 1266,
-    bit = 1560,
-    varbit = 1562,
-    numeric = 1700,
-    uuid = 2950,
-    tsvector = 3614,
-    jsonb = 3802,
-};
-
 constexpr std::int32_t max_fraction_digits = 6;
 
 // What Connect calls milliseconds holds a time of at most this many digits behind the second.
@@ -53,24 +19,42 @@ std::string_view bare_type_name(std::string_view name) {
     return dot == name.npos ? name : name.substr(dot + 1);
 }
 
-Mapping extension_mapping(std::string_view type_name) {
-    const std::string_view name = bare_type_name(type_name);
-    if (name == "hstore") return Mapping::hstore;
-    if (name == "ltree") return Mapping::ltree;
-    if (name == "citext") return Mapping::string;
-    return Mapping::opaque;
+Mapping decimal_mapping(const TypeOptions &options, bool has_scale) {
+    switch (options.decimal) {
+    case DecimalMode::precise: return has_scale ? Mapping::decimal : Mapping::variable_decimal;
+    case DecimalMode::as_string: return Mapping::decimal_string;
+    case DecimalMode::as_double: return Mapping::decimal_double;
+    }
+    return Mapping::variable_decimal;
 }
 
-void set_numeric(ValueType &type, std::int32_t typmod) {
-    if (typmod < 4) {
-        type.mapping = Mapping::variable_decimal;
-        return;
-    }
+void set_numeric(ValueType &type, std::int32_t typmod, const TypeOptions &options) {
+    const bool has_scale = typmod >= 4;
+    type.mapping = decimal_mapping(options, has_scale);
+    if (!has_scale) return;
     // numeric.c: precision in the upper half, the scale in eleven bits with a sign.
     constexpr std::int32_t scale_sign = 1024;
-    type.mapping = Mapping::decimal;
     type.precision = ((typmod - 4) >> 16) & 0xFFFF;
     type.scale = (((typmod - 4) & 0x7FF) ^ scale_sign) - scale_sign;
+}
+
+void set_money(ValueType &type, const TypeOptions &options) {
+    type.scale = options.money_fraction_digits;
+    switch (options.decimal) {
+    case DecimalMode::precise: type.mapping = Mapping::money; return;
+    case DecimalMode::as_string: type.mapping = Mapping::money_string; return;
+    case DecimalMode::as_double: type.mapping = Mapping::money_double; return;
+    }
+}
+
+Mapping bytes_mapping(BinaryMode mode) {
+    switch (mode) {
+    case BinaryMode::bytes: return Mapping::bytes;
+    case BinaryMode::base64: return Mapping::base64;
+    case BinaryMode::base64_url_safe: return Mapping::base64_url;
+    case BinaryMode::hex: return Mapping::hex;
+    }
+    return Mapping::bytes;
 }
 
 void set_bits(ValueType &type, std::int32_t length) {
@@ -78,11 +62,68 @@ void set_bits(ValueType &type, std::int32_t length) {
     type.precision = length < 0 ? std::numeric_limits<std::int32_t>::max() : length;
 }
 
-void set_scalar(ValueType &type, std::uint32_t oid, const Column &column) {
+Mapping date_mapping(TimeMode mode) {
+    if (mode == TimeMode::connect) return Mapping::connect_date;
+    if (mode == TimeMode::isostring) return Mapping::iso_date;
+    return Mapping::date;
+}
+
+Mapping time_mapping(TimeMode mode, bool in_ms) {
+    switch (mode) {
+    case TimeMode::adaptive: return in_ms ? Mapping::time_ms : Mapping::time_us;
+    case TimeMode::adaptive_time_microseconds:
+    case TimeMode::microseconds: return Mapping::time_us;
+    case TimeMode::connect: return Mapping::connect_time;
+    case TimeMode::isostring: return Mapping::iso_time;
+    case TimeMode::nanoseconds: return Mapping::time_ns;
+    }
+    return Mapping::time_us;
+}
+
+Mapping timestamp_mapping(TimeMode mode, bool in_ms) {
+    switch (mode) {
+    case TimeMode::adaptive:
+    case TimeMode::adaptive_time_microseconds: return in_ms ? Mapping::timestamp_ms : Mapping::timestamp_us;
+    case TimeMode::microseconds: return Mapping::timestamp_us;
+    case TimeMode::connect: return Mapping::connect_timestamp;
+    case TimeMode::isostring: return Mapping::iso_timestamp;
+    case TimeMode::nanoseconds: return Mapping::timestamp_ns;
+    }
+    return Mapping::timestamp_us;
+}
+
+void set_extension_type(ValueType &type, std::string_view name, const TypeOptions &options) {
+    if (name == "hstore")
+        type.mapping = options.hstore == HstoreMode::map ? Mapping::hstore_map : Mapping::hstore;
+    else if (name == "ltree")
+        type.mapping = Mapping::ltree;
+    else if (name == "citext")
+        type.mapping = Mapping::string;
+    else if (name == "vector")
+        type.mapping = Mapping::double_vector;
+    else if (name == "halfvec")
+        type.mapping = Mapping::float_vector;
+    else if (name == "sparsevec")
+        type.mapping = Mapping::sparse_vector;
+    else if (name == "geometry")
+        type.mapping = Mapping::geometry;
+    else if (name == "geography")
+        type.mapping = Mapping::geography;
+}
+
+void set_enum(ValueType &type, const std::vector<std::string> &labels) {
+    type.mapping = Mapping::enumeration;
+    for (const std::string &label : labels) {
+        if (&label != &labels.front()) type.allowed += ',';
+        type.allowed += label;
+    }
+}
+
+void set_scalar(ValueType &type, const Column &column, const TypeOptions &options) {
     const bool has_fraction = column.typmod >= 0 && column.typmod <= max_fraction_digits;
     const std::int32_t fraction = has_fraction ? column.typmod : max_fraction_digits;
     const bool in_ms = fraction <= max_ms_fraction_digits;
-    switch (static_cast<TypeOid>(oid)) {
+    switch (type.oid) {
     case TypeOid::boolean: type.mapping = Mapping::boolean; return;
     case TypeOid::int2: type.mapping = Mapping::int16; return;
     case TypeOid::int4: type.mapping = Mapping::int32; return;
@@ -90,50 +131,92 @@ void set_scalar(ValueType &type, std::uint32_t oid, const Column &column) {
     case TypeOid::oid: type.mapping = Mapping::oid; return;
     case TypeOid::float4: type.mapping = Mapping::float32; return;
     case TypeOid::float8: type.mapping = Mapping::float64; return;
-    case TypeOid::numeric: set_numeric(type, column.typmod); return;
-    case TypeOid::money: type.mapping = Mapping::money; return;
+    case TypeOid::numeric: set_numeric(type, column.typmod, options); return;
+    case TypeOid::money: set_money(type, options); return;
     case TypeOid::text:
     case TypeOid::varchar:
     case TypeOid::bpchar:
     case TypeOid::name: type.mapping = Mapping::string; return;
     case TypeOid::one_char: type.mapping = Mapping::single_char; return;
-    case TypeOid::bytea: type.mapping = Mapping::bytes; return;
+    case TypeOid::bytea: type.mapping = bytes_mapping(options.binary); return;
     case TypeOid::bit:
     case TypeOid::varbit: set_bits(type, column.typmod); return;
-    case TypeOid::date: type.mapping = Mapping::date; return;
-    case TypeOid::time: type.mapping = in_ms ? Mapping::time_ms : Mapping::time_us; return;
+    case TypeOid::date: type.mapping = date_mapping(options.time); return;
+    case TypeOid::time: type.mapping = time_mapping(options.time, in_ms); return;
     case TypeOid::timetz: type.mapping = Mapping::zoned_time; return;
-    case TypeOid::timestamp: type.mapping = in_ms ? Mapping::timestamp_ms : Mapping::timestamp_us; return;
+    case TypeOid::timestamp: type.mapping = timestamp_mapping(options.time, in_ms); return;
     case TypeOid::timestamptz:
         type.mapping = Mapping::zoned_timestamp;
         type.precision = type.is_array ? max_fraction_digits : fraction; // as Debezium does
         return;
-    case TypeOid::interval: type.mapping = Mapping::interval; return;
+    case TypeOid::interval:
+        type.mapping = options.interval == IntervalMode::as_string ? Mapping::iso_interval : Mapping::interval;
+        return;
     case TypeOid::uuid: type.mapping = Mapping::uuid; return;
     case TypeOid::json: type.mapping = Mapping::json; return;
     case TypeOid::jsonb: type.mapping = Mapping::jsonb; return;
     case TypeOid::xml: type.mapping = Mapping::xml; return;
     case TypeOid::point: type.mapping = Mapping::point; return;
     case TypeOid::tsvector: type.mapping = Mapping::tsvector; return;
-    case TypeOid::box: type.delimiter = ';'; return;
+    case TypeOid::box:
+    case TypeOid::unknown: break;
     }
-    if (column.kind == 'e') {
-        type.mapping = Mapping::enumeration;
-        for (const std::string &label : column.labels) {
-            if (&label != &column.labels.front()) type.allowed += ',';
-            type.allowed += label;
-        }
-    } else if (column.kind == 'b') {
-        type.mapping = extension_mapping(column.type_name);
+    if (column.kind == 'e')
+        set_enum(type, column.labels);
+    else if (column.kind == 'b')
+        set_extension_type(type, bare_type_name(column.type_name), options);
+}
+
+// What Maxwell publishes is what MySQL's types are; the others are text.
+Mapping maxwell_mapping(Mapping mapping) {
+    switch (mapping) {
+    case Mapping::decimal:
+    case Mapping::variable_decimal: return Mapping::decimal_number;
+    case Mapping::money: return Mapping::money_number;
+    case Mapping::json:
+    case Mapping::jsonb: return Mapping::raw_json;
+    case Mapping::hstore: return Mapping::hstore_map;
+    case Mapping::zoned_timestamp: return Mapping::pg_text_zulu;
+    case Mapping::boolean:
+    case Mapping::int16:
+    case Mapping::int32:
+    case Mapping::int64:
+    case Mapping::oid:
+    case Mapping::float32:
+    case Mapping::float64:
+    case Mapping::string:
+    case Mapping::enumeration:
+    case Mapping::bytes: return mapping;
+    default: return Mapping::pg_text;
     }
+}
+
+// Nearly all types have a comma between the elements of their arrays.
+char array_delimiter(const ValueType &type, std::string_view name) {
+    if (type.oid == TypeOid::box) return ';';
+    if (name == "geometry" || name == "geography") return ':';
+    return ',';
 }
 
 } // namespace
 
-ValueType value_type_of(const Column &column) {
+ValueType value_type_of(const Column &column, const TypeOptions &options) {
     ValueType type;
-    type.is_array = column.element != 0;
-    set_scalar(type, type.is_array ? column.element : column.type, column);
+    type.holds_array = column.element != 0;
+    type.is_array = type.holds_array;
+    type.oid = static_cast<TypeOid>(type.is_array ? column.element : column.type);
+    set_scalar(type, column, options);
+    type.delimiter = array_delimiter(type, bare_type_name(column.type_name));
+    if (any_matches(options.as_text, column.type_name)) {
+        type.mapping = Mapping::pg_text_of_whole;
+        type.is_array = false;
+    }
+    return type;
+}
+
+ValueType value_type_of_maxwell(const Column &column) {
+    ValueType type = value_type_of(column);
+    type.mapping = maxwell_mapping(type.mapping);
     return type;
 }
 

@@ -2,13 +2,15 @@
 #pragma once
 
 #include "../change.hpp"
+#include "type_oid.hpp"
+#include "type_options.hpp"
 
 #include <cstdint>
 #include <string>
 
 namespace waybill {
 
-// What a value becomes. docs/types.md says which PostgreSQL type becomes which.
+// What a value becomes. docs/types.md says which PostgreSQL type becomes which, and by which setting.
 enum class Mapping : std::uint8_t {
     boolean,
     int16,
@@ -17,44 +19,83 @@ enum class Mapping : std::uint8_t {
     oid,
     float32,
     float64,
+
     decimal,          // numeric(precision, scale)
     variable_decimal, // numeric
+    decimal_string,
+    decimal_double,
+    decimal_number, // a JSON number of all its digits
     money,
+    money_string,
+    money_double,
+    money_number,
+
     string,      // a type whose send format is its text, too
     opaque,      // any type that is only read as text
     single_char, // "char"
     enumeration,
-    bytes,
-    boolean_bit, // bit(1)
-    bits,
-    date,
-    time_ms,
-    time_us,
-    zoned_time,
-    timestamp_ms,
-    timestamp_us,
-    zoned_timestamp,
-    interval,
     uuid,
     json,
     jsonb,
+    raw_json, // json and jsonb as what they say, not as a string
     xml,
-    hstore,
     ltree,
     tsvector,
+    pg_text,          // PostgreSQL's text of a value, or of an array's element
+    pg_text_of_whole, // PostgreSQL's text of a value that may be an array
+    pg_text_zulu,     // PostgreSQL's text of a timestamptz with Z for its zone
+
+    bytes,
+    base64,
+    base64_url,
+    hex,
+    boolean_bit, // bit(1)
+    bits,
+
+    date,
+    connect_date,
+    iso_date,
+    time_ms,
+    time_us,
+    time_ns,
+    connect_time,
+    iso_time,
+    zoned_time,
+    timestamp_ms,
+    timestamp_us,
+    timestamp_ns,
+    connect_timestamp,
+    iso_timestamp,
+    zoned_timestamp,
+    interval,
+    iso_interval,
+
+    hstore,
+    hstore_map,
     point,
+    geometry,
+    geography,
+    double_vector,
+    float_vector,
+    sparse_vector,
 };
 
 struct ValueType {
     Mapping mapping = Mapping::opaque; // of the elements when it is an array
-    bool is_array = false;
-    char delimiter = ','; // between an array's elements, in text
+    bool is_array = false;             // published as an array
+    bool holds_array = false;          // an array in PostgreSQL
+    char delimiter = ',';              // between an array's elements, in text
+    TypeOid oid = TypeOid::unknown;    // of the value, of the elements of an array
     std::int32_t precision =
         0;                  // decimal: digits in all; zoned_timestamp: digits of the second's fraction; bits: length
-    std::int32_t scale = 0; // decimal: digits behind the point
+    std::int32_t scale = 0; // decimal, money: digits behind the point
     std::string allowed;    // enumeration: the labels, with commas between them
 };
 
-[[nodiscard]] ValueType value_type_of(const Column &column);
+[[nodiscard]] ValueType value_type_of(const Column &column, const TypeOptions &options = {});
+
+// For Maxwell's format: numbers are JSON's numbers, documents are JSON, all else but booleans, bytea, hstore and arrays
+// is PostgreSQL's text.
+[[nodiscard]] ValueType value_type_of_maxwell(const Column &column);
 
 } // namespace waybill

@@ -1,0 +1,162 @@
+#include "temporal_json.hpp"
+
+#include "clock_text.hpp"
+#include "numeric.hpp"
+#include "pg_value.hpp"
+
+#include <limits>
+
+namespace waybill {
+
+namespace {
+
+using pg_text::us_per_day;
+using pg_text::us_per_second;
+
+constexpr std::int64_t pg_epoch_us = pg_epoch_days * us_per_day;
+constexpr std::int64_t ns_per_us = 1'000;
+constexpr std::size_t max_moment_size = 48;
+
+// Java's ISO form: at least four digits, a plus sign before more; the year before 1 is 0.
+char *put_iso_date(char *to, const CivilDate &date) {
+    if (date.year > 9999) *to++ = '+';
+    if (date.year < 0) *to++ = '-';
+    return put_month_and_day(put_year_digits(to, date.year < 0 ? -date.year : date.year), date);
+}
+
+bool write_infinite(JsonWriter &out, bool infinite, bool minus_infinite) {
+    if (infinite) out.raw("\"infinity\"");
+    if (minus_infinite) out.raw("\"-infinity\"");
+    return infinite || minus_infinite;
+}
+
+template <typename Integer>
+bool write_infinite(JsonWriter &out, Integer value) {
+    return write_infinite(out, value == pg_text::infinity<Integer>, value == pg_text::minus_infinity<Integer>);
+}
+
+// Writes what `put` puts behind a day and its time, in quotes and with Z for UTC.
+template <typename Put>
+void write_iso(JsonWriter &out, Put put) {
+    char *to = out.room(max_moment_size);
+    *to++ = '"';
+    to = put(to);
+    *to++ = 'Z';
+    *to++ = '"';
+    out.advance(to);
+}
+
+char *put_short_time(char *to, std::int64_t us_of_day) {
+    return put_short_fraction(put_time_of_day(to, us_of_day), static_cast<std::uint32_t>(us_of_day % us_per_second));
+}
+
+char *put_day_and_time(char *to, const DayAndTime &moment) {
+    to = put_iso_date(to, civil_from_days(moment.days + pg_epoch_days));
+    *to++ = 'T';
+    return put_time_of_day(to, moment.us_of_day);
+}
+
+} // namespace
+
+void write_date_number(JsonWriter &out, const Value &value) {
+    // Debezium adds 32-bit numbers here, so its infinities wrap around; they are told from dates by that.
+    out.integer(static_cast<std::int32_t>(static_cast<std::uint32_t>(date_of(value)) + std::uint32_t{pg_epoch_days}));
+}
+
+void write_time_number(JsonWriter &out, const Value &value, TimeUnit unit) {
+    const std::int64_t us = time_of(value);
+    out.integer(unit == TimeUnit::nanosecond ? us * ns_per_us : us / static_cast<std::int64_t>(unit));
+}
+
+void write_timestamp_number(JsonWriter &out, const Value &value, TimeUnit unit) {
+    const std::int64_t us = timestamp_of(value);
+    const bool infinite = us == pg_text::infinity<std::int64_t>;
+    const bool minus_infinite = us == pg_text::minus_infinity<std::int64_t>;
+    if (unit == TimeUnit::nanosecond) {
+        if (infinite) return out.integer(std::numeric_limits<std::int64_t>::max());
+        if (minus_infinite) return out.integer(std::numeric_limits<std::int64_t>::min());
+        return write_integer(out, (Int128{us} + pg_epoch_us) * ns_per_us);
+    }
+    // What pgjdbc makes of the infinities, in microseconds.
+    constexpr std::int64_t java_infinity = 9'223'372'036'825'200'000;
+    constexpr std::int64_t java_minus_infinity = -9'223'372'036'832'400'000;
+    const auto unit_us = static_cast<std::int64_t>(unit);
+    if (infinite) return out.integer(java_infinity / unit_us);
+    if (minus_infinite) return out.integer(java_minus_infinity / unit_us);
+    // PostgreSQL's last days are beyond 64 bits when counted from 1970.
+    if (us > pg_text::infinity<std::int64_t> - pg_epoch_us)
+        return write_integer(out, (Int128{us} + pg_epoch_us) / unit_us);
+    const std::int64_t since_1970 = us + pg_epoch_us;
+    out.integer(since_1970 / unit_us - (since_1970 % unit_us < 0 ? 1 : 0));
+}
+
+void write_interval_number(JsonWriter &out, const Value &value) {
+    constexpr std::int64_t us_per_month = 2'629'800 * us_per_second; // 365.25 / 12 days
+    const pg_text::Interval interval = interval_of(value);
+    // No number of microseconds could be told from infinities.
+    if (write_infinite(out, interval.is_infinite(), interval.is_minus_infinite())) return;
+    write_integer(out,
+                  Int128{interval.us} + Int128{interval.days} * us_per_day + Int128{interval.months} * us_per_month);
+}
+
+void write_iso_date(JsonWriter &out, const Value &value) {
+    const std::int32_t days = date_of(value);
+    if (write_infinite(out, days)) return;
+    write_iso(out, [&](char *to) { return put_iso_date(to, civil_from_days(days + pg_epoch_days)); });
+}
+
+void write_iso_time(JsonWriter &out, const Value &value) {
+    write_iso(out, [us = time_of(value)](char *to) { return put_short_time(to, us); });
+}
+
+void write_zoned_time(JsonWriter &out, const Value &value) {
+    const pg_text::TimeTz time = timetz_of(value);
+    std::int64_t us = (time.us + time.seconds_west * us_per_second) % us_per_day;
+    if (us < 0) us += us_per_day;
+    write_iso(out, [&](char *to) { return put_short_time(to, us); });
+}
+
+void write_iso_timestamp(JsonWriter &out, const Value &value) {
+    const std::int64_t us = timestamp_of(value);
+    if (write_infinite(out, us)) return;
+    write_iso(out, [moment = day_and_time(us)](char *to) {
+        return put_short_fraction(put_day_and_time(to, moment),
+                                  static_cast<std::uint32_t>(moment.us_of_day % us_per_second));
+    });
+}
+
+void write_zoned_timestamp(JsonWriter &out, const ValueType &type, const Value &value) {
+    const std::int64_t us = timestamp_of(value);
+    if (write_infinite(out, us)) return;
+    write_iso(out, [&, moment = day_and_time(us)](char *to) {
+        to = put_day_and_time(to, moment);
+        if (type.precision == 0) return to;
+        *to++ = '.';
+        return put_fraction(to, static_cast<std::uint32_t>(moment.us_of_day % us_per_second), type.precision);
+    });
+}
+
+// All components, each with its own sign, as PostgreSQL prints them.
+void write_iso_interval(JsonWriter &out, const Value &value) {
+    const pg_text::Interval interval = interval_of(value);
+    if (write_infinite(out, interval.is_infinite(), interval.is_minus_infinite())) return;
+    const auto part = [&](std::int64_t count, std::string_view unit) {
+        out.integer(count);
+        out.raw(unit);
+    };
+    const std::int64_t seconds = interval.us / us_per_second;
+    const std::int64_t fraction = interval.us % us_per_second;
+    out.raw("\"P");
+    part(interval.months / 12, "Y");
+    part(interval.months % 12, "M");
+    part(interval.days, "DT");
+    part(seconds / 3600, "H");
+    part(seconds / 60 % 60, "M");
+    if (seconds % 60 == 0 && fraction < 0) out.raw('-');
+    out.integer(seconds % 60);
+    char *const to = out.room(8);
+    out.advance(put_short_fraction(to, static_cast<std::uint32_t>(fraction < 0 ? -fraction : fraction)));
+    out.raw("S\"");
+}
+
+} // namespace waybill
