@@ -1,6 +1,7 @@
 // What the user wants: from flags, the environment, a file, and defaults, in this order of precedence.
 #pragma once
 
+#include "format/shaping.hpp"
 #include "kafka_publisher.hpp"
 #include "log.hpp"
 #include "pump.hpp"
@@ -26,6 +27,9 @@ struct Options {
     bool replace_null_with_default = false;
     std::string delivery = "at_least_once";
 
+    ShapingOptions shaping;
+    std::map<std::string, std::string> format_settings; // of the format's own section, as they were given
+
     KafkaOptions kafka;
     PumpOptions pump;
 
@@ -43,7 +47,7 @@ struct HelpWanted {
     std::string text;
 };
 
-// All settings as "section.key=value" lines with secrets as ****, for the log.
+// All settings as "section.key=value" lines with secrets as ****, for the log. A list has ";" between its elements.
 [[nodiscard]] std::vector<std::string> describe(const Options &options);
 
 // `value`, or **** when a librdkafka property of this name is a secret.

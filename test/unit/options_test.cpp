@@ -1,15 +1,19 @@
 #include "options.hpp"
 
 #include "errors.hpp"
+#include "settings.hpp"
 
 #include <gtest/gtest.h>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -106,6 +110,74 @@ TEST_F(OptionsTest, ReadsEverySectionOfTheFile) {
     EXPECT_EQ(options.log_format, LogFormat::json);
 }
 
+TEST_F(OptionsTest, ReadsWhatShapesThePublication) {
+    const Options options = read(R"(
+        [stream]
+        prefix = "shop"
+        [tables]
+        include = ["public\\..*", "audit\\..*"]
+        exclude = 'public\.secret.*'
+        key = ['public\.orders=customer,nr']
+        [columns]
+        include = ['public\..*']
+        exclude = ['.*\.password']
+        mask = ['.*\.phone=***']
+        hash = ['.*\.email=pepper']
+        truncate = ['.*\.note=20']
+        [topics]
+        name = "{prefix}.{table}"
+        routes = ['public\.(.*)_\d+={prefix}.$1']
+    )");
+    using Texts = std::vector<std::string>;
+    EXPECT_EQ(options.shaping.include_tables, (Texts{"public\\..*", "audit\\..*"}));
+    EXPECT_EQ(options.shaping.exclude_tables, Texts{"public\\.secret.*"});
+    EXPECT_EQ(options.shaping.keys, Texts{"public\\.orders=customer,nr"});
+    EXPECT_EQ(options.shaping.include_columns, Texts{"public\\..*"});
+    EXPECT_EQ(options.shaping.exclude_columns, Texts{".*\\.password"});
+    EXPECT_EQ(options.shaping.mask, Texts{".*\\.phone=***"});
+    EXPECT_EQ(options.shaping.hash, Texts{".*\\.email=pepper"});
+    EXPECT_EQ(options.shaping.truncate, Texts{".*\\.note=20"});
+    EXPECT_EQ(options.shaping.topic, "{prefix}.{table}");
+    EXPECT_EQ(options.shaping.routes, Texts{"public\\.(.*)_\\d+={prefix}.$1"});
+}
+
+TEST_F(OptionsTest, TakesAListFromAllPlaces) {
+    using Texts = std::vector<std::string>;
+    const std::string toml = "[tables]\ninclude = ['a', 'b']\n";
+    const Environment environment{{"WAYBILL_TABLES_INCLUDE", "c;d;"}};
+    EXPECT_EQ(read("").shaping.include_tables, Texts{});
+    EXPECT_EQ(read(toml).shaping.include_tables, (Texts{"a", "b"}));
+    EXPECT_EQ(read(toml, {}, environment).shaping.include_tables, (Texts{"c", "d"}));
+    EXPECT_EQ(read(toml, {}, {{"WAYBILL_TABLES_INCLUDE", ""}}).shaping.include_tables, Texts{});
+    EXPECT_EQ(read(toml, {"--tables-include", "[ef]", "--tables-include", "f,g"}, environment).shaping.include_tables,
+              (Texts{"[ef]", "f,g"}));
+    EXPECT_TRUE(contains(error("[tables]\ninclude = 1\n"), "tables.include must be an array of strings, not a number"));
+    EXPECT_TRUE(contains(error("[tables]\ninclude = ['a', 1]\n"),
+                         "tables.include must be an array of strings, but has a number in it"));
+}
+
+TEST_F(OptionsTest, SaysWhatIsWrongWithAPatternAtOnce) {
+    EXPECT_EQ(error("[tables]\ninclude = ['a(']\n"),
+              "tables.include: \"a(\" is not a regular expression: missing ): a(");
+    EXPECT_EQ(error("", {"--columns-hash", "a:pepper"}), "columns.hash: a rule needs the form PATTERN=SALT");
+    EXPECT_EQ(error("[topics]\nname = '{shema}'\n"), "topics.name: \"{shema}\" has the unknown placeholder {shema}; "
+                                                     "possible: {prefix}, {database}, {schema}, {table}");
+}
+
+TEST_F(OptionsTest, HandsAFormatItsOwnSection) {
+    using Settings = std::map<std::string, std::string>;
+    const std::string toml = "[maxwell]\nkey = 'array'\n[flattened]\ndeletes = 'drop'\nlimit = 3\nwith = true\n";
+    EXPECT_EQ(read(toml).format_settings, Settings{});
+    EXPECT_EQ(read(toml, {"--format", "maxwell"}).format_settings, (Settings{{"key", "array"}}));
+    EXPECT_EQ(read(toml, {"--format", "flattened", "--format-setting", "limit=4"},
+                   {{"WAYBILL_FLATTENED_DELETES", "rewrite"}, {"WAYBILL_FLATTENED_ADD_FIELDS", "op,table"}})
+                  .format_settings,
+              (Settings{{"deletes", "rewrite"}, {"add_fields", "op,table"}, {"limit", "4"}, {"with", "true"}}));
+    EXPECT_TRUE(contains(error("[maxwell]\nkey = ['array']\n"),
+                         "maxwell.key must be a string, a number or a boolean, not an array"));
+    EXPECT_EQ(error("", {"--format-setting", "key"}), "--format-setting needs the form name=value");
+}
+
 TEST_F(OptionsTest, TakesTheFlagBeforeTheEnvironmentBeforeTheFileBeforeTheDefault) {
     const std::string toml = "[stream]\nprefix = \"p\"\nname = \"file\"\n";
     const Environment environment{{"WAYBILL_STREAM_NAME", "environment"}};
@@ -136,6 +208,9 @@ TEST_F(OptionsTest, NamesTheFileAndTheNearestKeyOfAnUnknownOne) {
 
 TEST_F(OptionsTest, NamesTheNearestSectionOfAnUnknownOne) {
     EXPECT_TRUE(contains(error("[topic]\n"), "[topics]"));
+    EXPECT_TRUE(contains(error("[maxwel]\n"), "[maxwell]"));
+    EXPECT_TRUE(contains(error("name = 1\n"), "name is not a section"));
+    EXPECT_TRUE(contains(error("stream = 1\n"), "stream must be a section: write [stream]"));
 }
 
 TEST_F(OptionsTest, RefusesAnUnknownVariableAndPropertyToo) {
@@ -154,6 +229,11 @@ TEST_F(OptionsTest, RefusesAValueOfTheWrongTypeOrRange) {
     EXPECT_TRUE(contains(error("[topics]\npartitions = 0\n"), "out of range"));
     EXPECT_TRUE(contains(error("[topics]\ncreate = 1\n"), "must be true or false"));
     EXPECT_TRUE(contains(error("", {}, {{"WAYBILL_TOPICS_PARTITIONS", "6x"}}), "must be a number"));
+    EXPECT_TRUE(contains(error("", {"--partitions", "99999999999999999999"}), "out of range; possible: 1 to 100000"));
+    EXPECT_TRUE(contains(error("", {"--create-topics", "yes"}), "--create-topics = \"yes\" must be true or false"));
+    EXPECT_TRUE(
+        contains(error("[log]\nlevel = 'loud'\n"),
+                 "log.level = \"loud\" is not supported; possible: \"debug\", \"info\", \"warning\", \"error\""));
     EXPECT_TRUE(contains(error("[stream]\nprefix = \"a b\"\n"), "topic's name"));
     EXPECT_TRUE(contains(error("[database]\nconninfo = \"nonsense secret\"\n"), "connection string"));
     EXPECT_FALSE(contains(error("[database]\nconninfo = \"nonsense secret\"\n"), "secret"));
@@ -199,16 +279,45 @@ TEST_F(OptionsTest, TakesABareFlagAsTrue) {
     EXPECT_FALSE(read("[stream]\nprefix = \"p\"\nschemas = true\n", {"--schemas", "false"}).schemas);
 }
 
+TEST_F(OptionsTest, RefusesASettingGivenTwice) {
+    EXPECT_TRUE(contains(error("", {"--stream", "a", "--stream", "b"}), "--stream"));
+}
+
+TEST_F(OptionsTest, DescribesAllSettings) {
+    const Options options =
+        read("[tables]\ninclude = ['a', 'b']\n", {"--format", "maxwell", "--format-setting", "key=array"});
+    const std::vector<std::string> lines = describe(options);
+    const auto describes = [&](const std::string &line) {
+        return std::find(lines.begin(), lines.end(), line) != lines.end();
+    };
+    EXPECT_TRUE(describes("stream.name=default"));
+    EXPECT_TRUE(describes("stream.schemas=false"));
+    EXPECT_TRUE(describes("tables.include=a;b"));
+    EXPECT_TRUE(describes("topics.name={prefix}.{schema}.{table}"));
+    EXPECT_TRUE(describes("limits.fetch_bytes=4194304"));
+    EXPECT_TRUE(describes("limits.once_timeout_ms=60000"));
+    EXPECT_TRUE(describes("log.level=info"));
+    EXPECT_TRUE(describes("maxwell.key=array"));
+    for (const Setting &setting : all_settings())
+        EXPECT_TRUE(std::any_of(lines.begin(), lines.end(), [&](const std::string &line) {
+            return line.starts_with(std::string(setting.key) + "=");
+        })) << setting.key;
+}
+
 TEST_F(OptionsTest, HidesSecretsWhenItDescribesItself) {
     const Options options =
-        read("[database]\nconninfo = \"host=db password=hunter2 sslpassword=hunter2\"\n",
+        read("[columns]\nhash = ['.*\\.email=hunter2', '.*\\.phone=hunter2']\n[database]\nconninfo = \"host=db "
+             "password=hunter2 sslpassword=hunter2\"\n",
              {"--kafka", "sasl.password=hunter2", "--kafka", "ssl.key.password=hunter2", "--kafka", "linger.ms=7"});
     bool shows_the_rest = false;
+    bool shows_patterns = false;
     for (const std::string &line : describe(options)) {
         EXPECT_FALSE(contains(line, "hunter2")) << line;
         shows_the_rest |= line == "kafka.linger.ms=7";
+        shows_patterns |= line == "columns.hash=.*\\.email=****;.*\\.phone=****";
     }
     EXPECT_TRUE(shows_the_rest);
+    EXPECT_TRUE(shows_patterns);
     EXPECT_EQ(masked("ssl.key.pem", "x"), "****");
     EXPECT_EQ(masked("ssl.certificate.pem", "x"), "****");
     EXPECT_EQ(masked("sasl.username", "x"), "x");
@@ -222,6 +331,60 @@ TEST_F(OptionsTest, PrintsHelpAndVersion) {
         FAIL() << "--version did nothing";
     } catch (const HelpWanted &wanted) {
         EXPECT_EQ(wanted.text, "waybill-shipper " WAYBILL_VERSION "\n");
+    }
+}
+
+class ExampleTest : public OptionsTest {
+protected:
+    ExampleTest() {
+        std::ifstream stream("shipper/waybill.toml.example");
+        EXPECT_TRUE(stream) << "run the tests from the project's top";
+        text_.assign(std::istreambuf_iterator<char>(stream), {});
+    }
+
+    // The example with its commented settings as settings.
+    [[nodiscard]] std::string with_comments() const {
+        return std::regex_replace(text_, std::regex("(^|\n)# ?((\\w+|\"[^\"\n]+\") = )"), "$1$2");
+    }
+
+    std::string text_;
+};
+
+TEST_F(ExampleTest, IsReadAsItStands) {
+    EXPECT_EQ(error(text_), "no error");
+}
+
+TEST_F(ExampleTest, IsReadWithTheSettingsInItsComments) {
+    const std::string all = with_comments();
+    EXPECT_EQ(error(all), "no error");
+    for (const char *const line : {"\n\"cleanup.policy\" = ", "\nmask = ", "\n\"sasl.username\" = "})
+        EXPECT_TRUE(contains(all, line)) << line;
+}
+
+TEST_F(ExampleTest, HasEverySetting) {
+    const std::string all = with_comments();
+    for (const Setting &setting : all_settings()) {
+        const std::string key(setting.key);
+        const std::size_t begin = all.find("\n[" + key.substr(0, key.find('.')) + "]");
+        ASSERT_NE(begin, std::string::npos) << key;
+        const std::string section = all.substr(begin, all.find("\n[", begin + 1) - begin);
+        EXPECT_TRUE(contains(section, "\n" + key.substr(key.find('.') + 1) + " = ")) << key;
+    }
+    for (const std::string &section : section_names())
+        if (section != "debezium") { // has no settings of its own
+            EXPECT_TRUE(contains(all, "\n[" + section + "]")) << section;
+        }
+}
+
+TEST_F(ExampleTest, HasTheDefaults) {
+    const std::vector<std::string> defaults = describe(read(""));
+    for (const std::string &line : describe(read(text_))) {
+        const std::string key = line.substr(0, line.find('='));
+        const bool is_example = key == "database.conninfo" || key == "stream.prefix" || key == "topics.partitions" ||
+                                key == "topics.replication" || key.starts_with("kafka.");
+        if (!is_example) {
+            EXPECT_TRUE(std::find(defaults.begin(), defaults.end(), line) != defaults.end()) << line;
+        }
     }
 }
 
