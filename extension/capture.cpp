@@ -13,14 +13,29 @@ namespace {
 
 using namespace waybill;
 
-void record(const TriggerCall &call, const TableInfo &table) {
+// What a change is for consumers, who have just the rows that satisfy the table's condition: an update that makes a row
+// satisfy it brings the row, one that ends that takes it away. False when it is nothing.
+bool apply_condition(const RowCondition &condition, TriggerCall &call) {
+    if (call.operation == record::Operation::truncate) return true;
+    if (call.old_row != nullptr && !satisfies(condition, call.old_row)) call.old_row = nullptr;
+    if (call.new_row != nullptr && !satisfies(condition, call.new_row)) call.new_row = nullptr;
+    if (call.operation == record::Operation::update && call.old_row == nullptr)
+        call.operation = record::Operation::insert;
+    else if (call.operation == record::Operation::update && call.new_row == nullptr)
+        call.operation = record::Operation::remove;
+    return call.old_row != nullptr || call.new_row != nullptr;
+}
+
+void record(TriggerCall call, const TableInfo &table) {
     const std::uint32_t rank = rank_in_transaction(call);
+    const bool counts = table.condition == nullptr || apply_condition(*table.condition, call);
     if (const std::optional<MovedRow> moved = take_moved_row(call.command)) {
-        if (call.operation == record::Operation::insert && moved->published_relation == table.published_relation &&
-            moved->shape == table.shape)
+        if (counts && call.operation == record::Operation::insert &&
+            moved->published_relation == table.published_relation && moved->shape == table.shape)
             return append_to_transaction(encode_move(call, table, rank, *moved), rank);
         append_to_transaction(encode_removal(*moved), moved->rank);
     }
+    if (!counts) return;
     if (call.moved)
         keep_moved_row(call, table, rank);
     else

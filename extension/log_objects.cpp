@@ -16,9 +16,9 @@ Oid log_object(const char *name) {
     return found;
 }
 
-Oid capture_function() {
+Oid trigger_function(const char *name) {
     const oidvector *no_arguments = buildoidvector(nullptr, 0);
-    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("capture"), PointerGetDatum(no_arguments),
+    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(no_arguments),
                            ObjectIdGetDatum(get_namespace_oid(log_schema, true)));
 }
 

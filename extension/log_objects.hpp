@@ -14,8 +14,9 @@ Oid log_object(const char *name);
 // The same, or InvalidOid.
 Oid find_log_object(const char *name);
 
-// The function of our row triggers, by which they are told: their names may come out of another database's dump.
-Oid capture_function();
+// The function waybill.<name>() of some of our triggers, by which they are told: their names may come out of another
+// database's dump.
+Oid trigger_function(const char *name);
 
 // last_value of a sequence. Unlike nextval and setval, reading takes no lock that the fence would wait for.
 std::int64_t sequence_value(Oid sequence);

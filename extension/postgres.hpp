@@ -57,6 +57,12 @@ extern "C" {
 #include <mb/pg_wchar.h>
 #include <miscadmin.h>
 #include <nodes/makefuncs.h>
+#include <nodes/nodeFuncs.h>
+#include <optimizer/optimizer.h>
+#include <parser/parse_clause.h>
+#include <parser/parse_collate.h>
+#include <parser/parse_relation.h>
+#include <parser/parser.h>
 #include <port/pg_bswap.h>
 #include <storage/buffile.h>
 #include <storage/bufmgr.h>
@@ -74,17 +80,16 @@ extern "C" {
 #include <utils/jsonb.h>
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
+#include <utils/regproc.h>
 #include <utils/rel.h>
 #include <utils/resowner.h>
+#include <utils/ruleutils.h>
 #include <utils/snapmgr.h>
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
 #include <utils/tuplesort.h>
 #include <utils/typcache.h>
 #include <utils/wait_event.h>
-#if PG_VERSION_NUM >= 180000
-#include <utils/ruleutils.h>
-#endif
 }
 
 #if PG_VERSION_NUM < 130000
@@ -141,6 +146,23 @@ inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot sn
     return index_beginscan(heap, index, snapshot, nullptr, keys, 0);
 #else
     return index_beginscan(heap, index, snapshot, keys, 0);
+#endif
+}
+
+inline List *parse_statements(const char *text) {
+#if PG_VERSION_NUM >= 140000
+    return raw_parser(text, RAW_PARSE_DEFAULT);
+#else
+    return raw_parser(text);
+#endif
+}
+
+// Whether `visit` is true of any child of a node. (It was declared without its parameters before PostgreSQL 16.)
+inline bool walk_expression(Node *node, bool (*visit)(Node *, void *), void *context) {
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_walker_impl(node, visit, context);
+#else
+    return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(visit)), context);
 #endif
 }
 

@@ -43,8 +43,18 @@ void relation_changed(Datum, Oid relation) {
     });
 }
 
+bool has_condition(const CacheEntry &entry) {
+    return entry.info != nullptr && entry.info->condition != nullptr;
+}
+
 void type_changed(Datum, int, uint32) {
-    invalidate_if([](const CacheEntry &entry) { return entry.info == nullptr || entry.info->depends_on_types; });
+    invalidate_if([](const CacheEntry &entry) {
+        return entry.info == nullptr || entry.info->depends_on_types || has_condition(entry);
+    });
+}
+
+void function_changed(Datum, int, uint32) {
+    invalidate_conditions();
 }
 
 void schema_changed(Datum, int, uint32) {
@@ -75,9 +85,10 @@ Origin trigger_origin(Oid trigger, Oid relation) {
     return origin;
 }
 
-// The row triggers of ours on a table, copied: the relation's own list goes when an invalidation arrives.
-std::span<const Oid> row_triggers(const RelationData &relation) {
-    const Oid function = capture_function();
+// The row triggers with a function of ours on a table, copied: the relation's own list goes when an invalidation
+// arrives.
+std::span<const Oid> row_triggers(const RelationData &relation, const char *function_name) {
+    const Oid function = trigger_function(function_name);
     const TriggerDesc *triggers = relation.trigdesc;
     const auto number = static_cast<std::size_t>(triggers == nullptr ? 0 : triggers->numtriggers);
     auto *oids = static_cast<Oid *>(palloc(sizeof(Oid) * (number + 1)));
@@ -99,7 +110,7 @@ struct Recorder {
 // being detached concurrently: that counts only when there is no other.
 Recorder find_recorder(const RelationData &relation) {
     Recorder found;
-    const std::span<const Oid> triggers = row_triggers(relation);
+    const std::span<const Oid> triggers = row_triggers(relation, "capture");
     const List *ancestors = relation.rd_rel->relispartition ? get_partition_ancestors(relation.rd_id) : NIL;
     for (const Oid trigger : triggers) {
         const Origin origin = trigger_origin(trigger, relation.rd_id);
@@ -112,18 +123,32 @@ Recorder find_recorder(const RelationData &relation) {
     return found;
 }
 
+// Only valid until an invalidation arrives.
+const Trigger &find_trigger(const RelationData &relation, Oid trigger) {
+    const TriggerDesc *triggers = relation.trigdesc;
+    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
+        if (triggers->triggers[i].tgoid == trigger) return triggers->triggers[i];
+    elog(ERROR, "could not find trigger %u of relation %u", trigger, relation.rd_id);
+}
+
 // The arguments of a trigger, which name the key columns; copied.
-std::span<char *const> trigger_arguments(Relation relation, Oid trigger) {
-    const TriggerDesc *triggers = relation->trigdesc;
-    for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i) {
-        const Trigger &found = triggers->triggers[i];
-        if (found.tgoid != trigger) continue;
-        const auto count = static_cast<std::size_t>(found.tgnargs);
-        auto **arguments = static_cast<char **>(palloc(sizeof(char *) * (count + 1)));
-        std::transform(found.tgargs, found.tgargs + count, arguments, pstrdup);
-        return {arguments, count};
+std::span<char *const> trigger_arguments(const RelationData &relation, Oid trigger) {
+    const Trigger &found = find_trigger(relation, trigger);
+    const auto count = static_cast<std::size_t>(found.tgnargs);
+    auto **arguments = static_cast<char **>(palloc(sizeof(char *) * (count + 1)));
+    std::transform(found.tgargs, found.tgargs + count, arguments, pstrdup);
+    return {arguments, count};
+}
+
+// The condition that a captured table gave its rows, on the table itself or as it was cloned to a partition.
+const RowCondition *condition_of(const RelationData &relation, const RelationData &published) {
+    for (const Oid trigger : row_triggers(relation, "capture_condition")) {
+        if (trigger_origin(trigger, relation.rd_id).relation != published.rd_id) continue;
+        const char *when = find_trigger(relation, trigger).tgqual;
+        if (when == nullptr) continue; // not made by enable_capture()
+        return make_row_condition(pstrdup(when), relation.rd_id, published.rd_rel->relowner);
     }
-    elog(ERROR, "could not find trigger %u of relation %u", trigger, RelationGetRelid(relation));
+    return nullptr;
 }
 
 // Where a partition has a column of its root: it has the same name and type, but not the same number.
@@ -164,7 +189,7 @@ Oid primary_key_index(Relation relation) {
 // The key of a captured table, which the trigger that was created on it names, as attribute numbers. See
 // published_key().
 std::span<const AttrNumber> key_attributes(Relation relation, Oid trigger) {
-    const std::span<char *const> named_columns = trigger_arguments(relation, trigger);
+    const std::span<char *const> named_columns = trigger_arguments(*relation, trigger);
     if (!named_columns.empty()) {
         auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * named_columns.size()));
         for (std::size_t i = 0; i < named_columns.size(); ++i) {
@@ -214,6 +239,7 @@ const TableInfo *make_table_info(const RelationData &relation) {
     // What is being detached concurrently no longer follows an ALTER TABLE of the root: then it is none of its rows.
     if (complete) {
         info->trigger = recorder.trigger;
+        info->condition = condition_of(relation, *published);
         info->shape = shape_number(published, key_attributes(published, recorder.origin.trigger));
     }
     table_close(published, AccessShareLock);
@@ -267,9 +293,14 @@ std::uint64_t invalidation_count() {
     return invalidations;
 }
 
+void invalidate_conditions() {
+    invalidate_if(has_condition);
+}
+
 void register_invalidation_callbacks() {
     CacheRegisterRelcacheCallback(relation_changed, 0);
     CacheRegisterSyscacheCallback(TYPEOID, type_changed, 0);
+    CacheRegisterSyscacheCallback(PROCOID, function_changed, 0);
     CacheRegisterSyscacheCallback(ENUMOID, type_changed, 0);
     CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, 0);
 }

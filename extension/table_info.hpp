@@ -2,6 +2,7 @@
 #pragma once
 
 #include "postgres.hpp"
+#include "row_condition.hpp"
 #include "row_encoder.hpp"
 
 namespace waybill {
@@ -22,6 +23,7 @@ struct TableInfo {
     bool depends_on_settings;
     bool depends_on_types; // has types that can be altered
     std::span<const ColumnEncoder> columns;
+    const RowCondition *condition; // that rows have to satisfy; null when all count
 };
 
 // The facts of a table on which one of our triggers fired. Valid until the end of the transaction, whatever is altered.
@@ -38,6 +40,9 @@ std::optional<std::span<const Datum>> published_key(const RelationData &relation
 // Grows with every invalidation of a table, a type or a schema that this backend hears of: what is as it was when the
 // number was the same needs no new look-up.
 std::uint64_t invalidation_count();
+
+// Makes the conditions of tables anew before they are used again. Only marks, so that it can be called in an abort.
+void invalidate_conditions();
 
 // Invalidation only marks entries: it can arrive at any time, and an error inside it would be a PANIC.
 void register_invalidation_callbacks();

@@ -167,6 +167,7 @@ void transaction_event(XactEvent event, void *) {
         buffer = nullptr; // its memory goes with TopTransactionContext
         logged = false;
         end_encoding();
+        if (end_conditions()) invalidate_conditions();
         break;
     default: break; // parallel workers change nothing
     }

@@ -123,14 +123,22 @@ CREATE FUNCTION waybill.capture_truncate() RETURNS trigger
 COMMENT ON FUNCTION waybill.capture_truncate() IS
     'records a TRUNCATE, of a partition by itself as the removal of its rows; created as triggers by enable_capture()';
 
+CREATE FUNCTION waybill.capture_condition() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'waybill_capture_condition';
+COMMENT ON FUNCTION waybill.capture_condition() IS
+    'does nothing; its trigger, which is disabled, keeps the condition that enable_capture() was given';
+
 -- The triggers are told by their functions. Names of row triggers differ from table to table, also in a database restored
 -- from a dump: a partition gets clones of its ancestors' triggers under their names beside its own.
 CREATE VIEW waybill.capture_trigger AS
 SELECT oid, tgrelid AS relation, tgname AS name, tgenabled AS enabled, tgparentid AS parent, tgargs AS arguments,
+       pg_catalog.pg_get_expr(tgqual, tgrelid) AS condition,
        CASE WHEN tgfoid = 'waybill.capture()'::regprocedure THEN 'row'
+            WHEN tgfoid = 'waybill.capture_condition()'::regprocedure THEN 'condition'
             WHEN tgtype & 2 <> 0 THEN 'before truncate' ELSE 'after truncate' END AS kind
 FROM pg_catalog.pg_trigger
-WHERE tgfoid IN ('waybill.capture()'::regprocedure, 'waybill.capture_truncate()'::regprocedure);
+WHERE tgfoid IN ('waybill.capture()'::regprocedure, 'waybill.capture_condition()'::regprocedure,
+                 'waybill.capture_truncate()'::regprocedure);
 COMMENT ON VIEW waybill.capture_trigger IS 'the triggers of captured tables and their partitions';
 
 CREATE FUNCTION waybill.key_columns("table" regclass) RETURNS name[]
@@ -273,27 +281,78 @@ CREATE FUNCTION waybill.capture_gaps("table" oid, OUT problem text, OUT repairab
     $$;
 COMMENT ON FUNCTION waybill.capture_gaps IS 'what is wrong with the triggers of a captured table; repairable: by enable_capture()';
 
-CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
+CREATE FUNCTION waybill.parse_condition("table" regclass, condition text, of_old boolean) RETURNS text
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_parse_condition';
+COMMENT ON FUNCTION waybill.parse_condition IS
+    'checks a condition for rows of a table, and prints it as PostgreSQL does; of_old: as the WHEN of a trigger, on OLD';
+
+-- Row triggers and conditions of a table belong together by name.
+CREATE FUNCTION waybill.condition_name(row_trigger name) RETURNS name
+    LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT ('!waybill_condition' || substr(row_trigger::text, length('!waybill_capture') + 1))::name $$;
+COMMENT ON FUNCTION waybill.condition_name IS 'name of the trigger that keeps the condition for a row trigger';
+
+-- PostgreSQL keeps the condition, as the WHEN of a trigger that is disabled (extension/row_condition.hpp).
+CREATE FUNCTION waybill.set_condition("table" regclass, row_trigger name, condition text, replaces boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    present name;
+    temporary text;
+BEGIN
+    SELECT t.name INTO present FROM waybill.capture_trigger t
+        WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0;
+    IF present IS NOT NULL AND (condition IS NULL OR NOT replaces) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', present, "table");
+    END IF;
+    IF condition IS NULL THEN
+        RETURN;
+    END IF;
+    present := coalesce(present, waybill.condition_name(row_trigger));
+    EXECUTE format('CREATE %sTRIGGER %I AFTER DELETE ON %s FOR EACH ROW WHEN (%s)
+                    EXECUTE FUNCTION waybill.capture_condition()', CASE WHEN replaces THEN 'OR REPLACE ' END, present, "table",
+                   waybill.parse_condition("table", condition, true));
+    EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', "table", present);
+    SELECT o.identity INTO temporary
+        FROM waybill.capture_trigger t
+        JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid,
+             pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) o
+        WHERE t.relation = "table" AND t.name = present AND o.schema LIKE 'pg\_temp%' LIMIT 1;
+    IF temporary IS NOT NULL THEN
+        RAISE invalid_object_definition USING
+            MESSAGE = format('a capture condition cannot use what is temporary: %s', temporary);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION waybill.set_condition IS 'gives a captured table a condition, in PostgreSQL''s own text, or takes it away (NULL)';
+
+CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL, condition text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off
+    SET datestyle = 'ISO' SET extra_float_digits = 1 AS $$ -- which print constants of a condition whole
 DECLARE
     replaces CONSTANT boolean := current_setting('server_version_num')::integer >= 140000; -- CREATE OR REPLACE TRIGGER
     create_trigger CONSTANT text := CASE WHEN replaces THEN 'CREATE OR REPLACE TRIGGER' ELSE 'CREATE TRIGGER' END;
     arguments CONSTANT text := coalesce((SELECT string_agg(quote_literal(k), ', ') FROM unnest(key) k), '');
     present text;
+    printed text;
+    present_condition text;
     row_trigger name;
 BEGIN
     IF "table" IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'the table to capture must not be NULL';
     END IF;
     PERFORM waybill.check_capturable("table", key);
+    printed := waybill.parse_condition("table", condition, false);
     -- Nothing to do, and no lock to take, when all is there already.
     SELECT (SELECT coalesce(string_agg(quote_literal(k), ', ' ORDER BY o), '')
             FROM waybill.trigger_arguments(t.arguments) WITH ORDINALITY a (k, o)) INTO present
         FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0;
-    IF present = arguments AND NOT EXISTS (SELECT FROM waybill.capture_gaps("table") g WHERE g.repairable) THEN
+    SELECT t.condition INTO present_condition
+        FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0;
+    IF present = arguments AND present_condition IS NOT DISTINCT FROM printed AND NOT EXISTS (SELECT FROM waybill.capture_gaps("table") g WHERE g.repairable) THEN
         RETURN;
     END IF;
-    PERFORM waybill.lock_for_ddl("table", CASE WHEN replaces THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
+    PERFORM waybill.lock_for_ddl("table", CASE WHEN replaces AND (present_condition IS NULL OR printed IS NOT NULL)
+                                               THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
     SELECT t.name INTO row_trigger
         FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0 ORDER BY t.oid LIMIT 1;
     IF row_trigger IS NULL THEN -- "!": it sorts before any name that users choose
@@ -314,11 +373,12 @@ BEGIN
     -- ALWAYS: also under session_replication_role = replica and in logical replication's apply.
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I, ENABLE ALWAYS TRIGGER "!waybill_capture_before_truncate",
                     ENABLE ALWAYS TRIGGER "!waybill_capture_truncate"', "table", row_trigger);
+    PERFORM waybill.set_condition("table", row_trigger, printed, replaces);
     PERFORM waybill.complete_partitions("table");
 END
 $$;
 COMMENT ON FUNCTION waybill.enable_capture IS
-    'captures the changes of a table from now on; key: columns to publish under instead of the primary key';
+    'captures the changes of a table from now on; key: columns to publish under instead of the primary key; condition: of rows that are captured';
 
 CREATE FUNCTION waybill.disable_capture("table" regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
@@ -393,6 +453,8 @@ COMMENT ON FUNCTION waybill.tidy_partitions IS 'drops what complete_partitions()
 CREATE VIEW waybill.captured_tables AS
 SELECT t.relation::regclass AS "table",
        waybill.key_columns(t.relation) AS key,
+       (SELECT c.condition FROM waybill.capture_trigger c
+        WHERE c.relation = t.relation AND c.kind = 'condition' AND c.parent = 0) AS condition,
        coalesce(
            (SELECT g.problem FROM waybill.capture_gaps(t.relation) g LIMIT 1),
            CASE
@@ -406,7 +468,7 @@ SELECT t.relation::regclass AS "table",
            END) AS problem
 FROM waybill.capture_trigger t
 WHERE t.kind = 'row' AND t.parent = 0;
-COMMENT ON VIEW waybill.captured_tables IS 'captured tables, their keys, and what is wrong with their capture';
+COMMENT ON VIEW waybill.captured_tables IS 'captured tables, their keys and conditions, and what is wrong with their capture';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- DDL: what others do to captured tables
@@ -469,28 +531,46 @@ COMMENT ON FUNCTION waybill.watch_ddl() IS 'calls after_ddl() when a statement m
 CREATE FUNCTION waybill.watch_drop() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    altered regclass;
+    dropped record;
+    unconditional regclass;
 BEGIN
     IF current_setting('waybill.ddl_warnings', true) = 'off' THEN
         RETURN;
     END IF;
-    FOR altered IN SELECT DISTINCT to_regclass(format('%I.%I', address_names[1], address_names[2]))
-                   FROM pg_event_trigger_dropped_objects()
-                   WHERE object_type = 'trigger' AND original AND starts_with(address_names[3], '!waybill_capture')
-    LOOP
-        IF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = altered AND t.kind = 'row') THEN
-            PERFORM waybill.warn_of_gaps(a) FROM waybill.captured_ancestors(altered) a;
-        ELSIF altered IS NOT NULL THEN
-            RAISE WARNING USING MESSAGE = format('table %s is no longer captured: its trigger was dropped', altered),
-                HINT = 'waybill.enable_capture() captures it again.';
-        END IF;
-    END LOOP;
-EXCEPTION WHEN OTHERS THEN
-    RAISE WARNING USING MESSAGE = format('could not check what the dropped trigger captured: %s', SQLERRM),
-        HINT = 'Look at waybill.captured_tables.';
+    BEGIN
+        FOR dropped IN SELECT to_regclass(format('%I.%I', address_names[1], address_names[2])) AS "table",
+                              bool_or(original AND starts_with(address_names[3], '!waybill_capture')) AS captures,
+                              array_agg(address_names[3]) AS names
+                       FROM pg_event_trigger_dropped_objects()
+                       WHERE object_type = 'trigger' AND starts_with(address_names[3], '!waybill_') GROUP BY 1
+        LOOP
+            IF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = dropped."table" AND t.kind = 'row'
+                       AND t.parent = 0 AND waybill.condition_name(t.name) = ANY (dropped.names)) THEN
+                unconditional := dropped."table";
+            ELSIF TG_TAG <> 'DROP TRIGGER' OR NOT dropped.captures THEN
+                CONTINUE; -- that of a partition, with its partition
+            ELSIF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = dropped."table" AND t.kind = 'row') THEN
+                PERFORM waybill.warn_of_gaps(a) FROM waybill.captured_ancestors(dropped."table") a;
+            ELSIF dropped."table" IS NOT NULL THEN
+                RAISE WARNING USING
+                    MESSAGE = format('table %s is no longer captured: its trigger was dropped', dropped."table"),
+                    HINT = 'waybill.enable_capture() captures it again.';
+            END IF;
+        END LOOP;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING USING MESSAGE = format('could not check what the dropped trigger captured: %s', SQLERRM),
+            HINT = 'Look at waybill.captured_tables.';
+    END;
+    IF unconditional IS NOT NULL THEN -- by CASCADE
+        RAISE dependent_objects_still_exist USING
+            MESSAGE = format('cannot drop the condition for the capture of table %s', unconditional),
+            DETAIL = 'All its rows would be captured.',
+            HINT = 'Give it another condition, or none, with waybill.enable_capture() first.';
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION waybill.watch_drop() IS 'warns when a trigger of a captured table is dropped by other means than disable_capture()';
+COMMENT ON FUNCTION waybill.watch_drop() IS
+    'warns when a trigger of a captured table is dropped by other means than disable_capture(), and keeps its condition';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Reading the log: what a shipper calls
@@ -896,7 +976,8 @@ BEGIN
     EXECUTE format('GRANT SELECT ON waybill.captured_tables, waybill.capture_trigger TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.enable_capture, waybill.disable_capture, waybill.check_capturable,
                     waybill.lock_for_ddl, waybill.trigger_arguments, waybill.key_columns, waybill.capture_gaps,
-                    waybill.complete_partitions, waybill.tidy_partitions, waybill.capture, waybill.capture_truncate
+                    waybill.parse_condition, waybill.condition_name, waybill.set_condition, waybill.complete_partitions,
+                    waybill.tidy_partitions, waybill.capture, waybill.capture_condition, waybill.capture_truncate
                     TO %s', role);
 END
 $$;
@@ -909,6 +990,6 @@ SELECT waybill.create_stream('default');
 -- ALWAYS: whatever session_replication_role says, partitions are to be captured whole.
 CREATE EVENT TRIGGER waybill_watch_ddl ON ddl_command_end
     WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE') EXECUTE FUNCTION waybill.watch_ddl();
-CREATE EVENT TRIGGER waybill_watch_drop ON sql_drop WHEN TAG IN ('DROP TRIGGER') EXECUTE FUNCTION waybill.watch_drop();
+CREATE EVENT TRIGGER waybill_watch_drop ON sql_drop EXECUTE FUNCTION waybill.watch_drop();
 ALTER EVENT TRIGGER waybill_watch_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER waybill_watch_drop ENABLE ALWAYS;

@@ -1,8 +1,9 @@
 \set ECHO none
 -- replay(table): applies what the log has of the table, in its order, to nothing. Says what does not fit: a change of a row
--- that is not (or no longer) so, a second row of a key, and whatever differs from the table in the end.
+-- that is not (or no longer) so, a second row of a key, and whatever differs from the table in the end, or from its rows
+-- that satisfy the condition under which it is captured.
 CREATE TABLE replay_from AS SELECT waybill.sequence_value('commit_seq') AS csn; -- earlier tests' changes are of no interest
-CREATE FUNCTION replay("table" regclass) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION replay("table" regclass, condition text DEFAULT 'true') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     name CONSTANT text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
                            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "table");
@@ -35,8 +36,9 @@ BEGIN
             INSERT INTO replayed VALUES (change.key, change.after);
         END IF;
     END LOOP;
-    EXECUTE format('(SELECT to_jsonb(t) FROM %1$s t EXCEPT ALL SELECT row FROM replayed)
-                    UNION ALL (SELECT row FROM replayed EXCEPT ALL SELECT to_jsonb(t) FROM %1$s t) LIMIT 1', "table") INTO problem;
+    EXECUTE format('(SELECT to_jsonb(t) FROM %1$s t WHERE %2$s EXCEPT ALL SELECT row FROM replayed)
+                    UNION ALL (SELECT row FROM replayed EXCEPT ALL SELECT to_jsonb(t) FROM %1$s t WHERE %2$s) LIMIT 1',
+                   "table", condition) INTO problem;
     RETURN name || CASE WHEN problem IS NULL THEN format(': equal after %s changes', changes)
                         ELSE ': differs in ' || problem END;
 END

@@ -1,0 +1,28 @@
+// The condition of a captured table: which of its rows consumers get.
+//
+// PostgreSQL keeps it, as the WHEN of a second trigger: one for DELETE, on OLD, that is disabled and so costs writers
+// nothing. (The trigger that records cannot have it: what fires for INSERT, UPDATE and DELETE has no WHEN on columns.)
+// As part of a trigger it follows renamed columns, is mapped to the columns of each partition, comes with a dump, and
+// keeps columns and functions that it uses from being dropped or retyped.
+#pragma once
+
+#include "postgres.hpp"
+
+namespace waybill {
+
+struct RowCondition;
+
+// Makes the condition of a table or partition, from the WHEN of its trigger; allocated in the current memory context.
+// `owner` is of the table that was captured: it is his privileges on functions that count, not the writers'.
+// Error: what PostgreSQL finds wrong with it now.
+const RowCondition *make_row_condition(const char *when, Oid relation, Oid owner);
+
+// Whether a row of that table or partition satisfies its condition; null is false. Functions in it run as the writer.
+// Error: whatever they raise, which fails the writer's statement.
+bool satisfies(const RowCondition &condition, TupleTableSlot *row);
+
+// Called when a transaction ends; true when an error broke off an evaluation: then what was prepared is to be made
+// anew.
+bool end_conditions();
+
+} // namespace waybill

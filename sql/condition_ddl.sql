@@ -1,0 +1,124 @@
+-- DDL on what a condition uses: it follows what is renamed, and nothing of it can go unnoticed.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE SCHEMA condition_ddl;
+SET search_path = condition_ddl;
+CREATE VIEW latest AS SELECT index, "table", op, before, after FROM waybill.changes
+    WHERE csn = (SELECT max(csn) FROM waybill.changes WHERE "table" LIKE 'condition\_ddl%');
+-- The names of triggers are different in each database.
+CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    message text; detail text; hint text; code text;
+BEGIN
+    EXECUTE statement;
+    RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, code = RETURNED_SQLSTATE;
+    RETURN regexp_replace(concat_ws(E'\n', code || ' ' || message, detail, hint), '_[0-9a-f]{12}', '', 'g');
+END $$;
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE DOMAIN small AS int CHECK (VALUE < 100);
+CREATE TYPE place AS (x int, y int);
+CREATE FUNCTION wanted(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
+CREATE TABLE t (id int PRIMARY KEY, n int, m mood, p place, unused int);
+SELECT waybill.enable_capture('t', condition => $$ n > 0 AND m = 'happy' $$);
+
+-- Renamed and moved, it stays what it is.
+INSERT INTO t VALUES (1, 1, 'happy'), (2, 1, 'sad'), (3, 0, 'happy');
+ALTER TABLE t RENAME n TO "Number";
+ALTER TYPE mood RENAME VALUE 'happy' TO 'merry';
+ALTER TABLE t ADD COLUMN n int DEFAULT 0, DROP COLUMN unused;
+SELECT waybill.enable_capture('t', condition => $$ "Number" > 0 AND m = 'merry' $$);
+INSERT INTO t VALUES (4, 1, 'merry'), (5, 0, 'merry');
+ALTER TABLE t RENAME TO t2;
+CREATE SCHEMA condition_ddl2;
+ALTER TABLE t2 SET SCHEMA condition_ddl2;
+INSERT INTO condition_ddl2.t2 VALUES (6, 1, 'merry'), (7, 0, 'merry');
+SELECT * FROM latest;
+ALTER TABLE condition_ddl2.t2 SET SCHEMA condition_ddl;
+ALTER TABLE t2 RENAME TO t;
+SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+
+-- What it uses cannot go, not even with CASCADE: all rows would be captured. Without it they can.
+SELECT tell('ALTER TABLE t DROP COLUMN "Number"');
+SELECT tell('ALTER TABLE t DROP COLUMN "Number" CASCADE');
+SELECT tell('ALTER TABLE t ALTER COLUMN "Number" TYPE bigint');
+SELECT tell('DROP TYPE mood CASCADE');
+SELECT tell(format('DROP TRIGGER %I ON t', name)) FROM waybill.capture_trigger WHERE relation = 't'::regclass AND kind = 'condition';
+SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+BEGIN;
+SELECT waybill.enable_capture('t');
+ALTER TABLE t ALTER COLUMN "Number" TYPE bigint;
+SELECT waybill.enable_capture('t', condition => $$ "Number" > 0 AND wanted $$);
+ROLLBACK;
+BEGIN;
+SELECT waybill.enable_capture('t');
+ALTER TABLE t ALTER COLUMN "Number" TYPE bigint;
+SELECT waybill.enable_capture('t', condition => $$ condition_ddl.wanted("Number"::int) AND m = 'merry' $$);
+COMMIT;
+INSERT INTO t VALUES (8, 1, 'merry'), (9, 0, 'merry');
+SELECT op, after FROM latest;
+SELECT tell('DROP FUNCTION wanted');
+SELECT tell('DROP FUNCTION wanted CASCADE');
+-- A change of a condition that is rolled back was none.
+BEGIN;
+SAVEPOINT s;
+SELECT waybill.enable_capture('t', condition => $$ m = 'sad' $$);
+INSERT INTO t VALUES (10, 1, 'sad');
+ROLLBACK TO s;
+INSERT INTO t VALUES (10, 1, 'sad'), (11, 1, 'merry');
+COMMIT;
+SELECT op, after FROM latest;
+-- A function that is replaced is used as it is now.
+CREATE OR REPLACE FUNCTION wanted(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 < 0';
+INSERT INTO t VALUES (12, 1, 'merry'), (13, -1, 'merry');
+SELECT op, after FROM latest;
+-- Enabled, the trigger that keeps the condition does nothing.
+ALTER TABLE t ENABLE TRIGGER ALL;
+UPDATE t SET "Number" = -1;
+DELETE FROM t WHERE m = 'merry';
+SELECT op, count(*) FROM latest GROUP BY op;
+SET waybill.ddl_warnings = off;
+ALTER TABLE t DISABLE TRIGGER ALL;
+RESET waybill.ddl_warnings;
+SELECT waybill.enable_capture('t', condition => $$ condition_ddl.wanted("Number"::int) AND m = 'merry' $$);
+SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+
+-- Types that change: a field of a composite one, a domain's constraint.
+DELETE FROM t;
+SELECT waybill.enable_capture('t', condition => $$ (p).y > 0 AND n::condition_ddl.small >= 0 $$);
+INSERT INTO t (id, n, p) VALUES (1, 1, '(0,1)'), (2, 1, '(1,0)');
+ALTER TYPE place ADD ATTRIBUTE z int CASCADE;
+INSERT INTO t (id, n, p) VALUES (3, 1, '(0,1,2)'), (4, 1, '(1,0,2)');
+SELECT op, after FROM latest;
+ALTER DOMAIN small ADD CHECK (VALUE <> 7);
+INSERT INTO t (id, n, p) VALUES (5, 7, '(0,1,2)');
+UPDATE t SET n = 2;
+SELECT op, after FROM latest;
+-- All of it goes with its table, and without capture.
+SELECT waybill.disable_capture('t');
+SELECT tell('ALTER TABLE t DROP COLUMN "Number"');
+SELECT waybill.enable_capture('t', condition => $$ m = 'merry' $$);
+SET client_min_messages = notice;
+DROP TABLE t;
+
+-- A partition that leaves takes its root's condition with it, and keeps its own.
+SET client_min_messages = warning;
+CREATE TABLE r (id int, n int) PARTITION BY LIST (id);
+CREATE TABLE r1 (n int, id int);
+SELECT waybill.enable_capture('r', condition => 'n > 0', key => '{id}'), waybill.enable_capture('r1', key => '{id}');
+ALTER TABLE r ATTACH PARTITION r1 FOR VALUES IN (1);
+SELECT tell('ALTER TABLE r DROP COLUMN n CASCADE');
+INSERT INTO r VALUES (1, 0);
+INSERT INTO r VALUES (1, 1);
+SELECT * FROM latest;
+ALTER TABLE r RENAME n TO m;
+INSERT INTO r VALUES (1, 2), (1, -2);
+SELECT * FROM latest;
+ALTER TABLE r DETACH PARTITION r1;
+INSERT INTO r1 VALUES (-3, 1);
+SELECT * FROM latest;
+
+SET client_min_messages = warning;
+DROP SCHEMA condition_ddl CASCADE;
+DROP SCHEMA condition_ddl2;
