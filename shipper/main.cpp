@@ -29,10 +29,7 @@ constexpr int exit_failed = 1;
 constexpr int exit_misconfigured = 2;
 
 Pump::MakeFormat format_maker(const Options &options) {
-    const FormatOptions format_options{.prefix = options.prefix,
-                                       .schemas = options.schemas,
-                                       .replace_null_with_default = options.replace_null_with_default};
-    return [format_options](const Source &source) { return make_debezium_format(source, format_options); };
+    return [&options](const Source &source) { return make_debezium_format(source, options.format_options); };
 }
 
 int run(const Options &options, Waiter &waiter) {

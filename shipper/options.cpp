@@ -29,7 +29,7 @@ std::string value_or_empty(const std::map<std::string, std::string> &values, con
 
 void require_complete(const Options &options) {
     if (options.command == Command::status) return;
-    if (options.prefix.empty())
+    if (options.format_options.prefix.empty())
         throw ConfigError("stream.prefix is not set, so topics have no names; set it in the file, in "
                           "WAYBILL_STREAM_PREFIX or with --prefix");
     const auto names_brokers = [](const auto &one) {
@@ -41,7 +41,8 @@ void require_complete(const Options &options) {
             "kafka.\"bootstrap.servers\" is not set, so there is no Kafka to send to; set it in the file, in "
             "WAYBILL_KAFKA_BOOTSTRAP_SERVERS or with --bootstrap-servers");
     check_properties(options.kafka.properties);
-    static_cast<void>(Shaping(options.shaping)); // says what is wrong with a pattern before anything is connected
+    static_cast<void>(
+        Shaping(options.format_options.shaping)); // says what is wrong with a pattern before anything is connected
 }
 
 constexpr std::string_view description =
@@ -143,7 +144,8 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
     if (!file.empty()) read_file(draft, file);
     read_environment(draft, environment);
     read_flags(draft, app, flags);
-    options.format_settings = draft.format_sections[options.format];
+    options.format_options.settings = draft.format_sections[options.format];
+    options.format_options.heartbeats = options.pump.heartbeat_interval.count() > 0;
     options.kafka.delivery_timeout = options.pump.once
                                          ? std::min(options.pump.delivery_timeout, options.pump.once_timeout)
                                          : options.pump.delivery_timeout;
@@ -163,7 +165,7 @@ std::vector<std::string> describe(const Options &options) {
     std::vector<std::string> lines;
     for (const Setting &setting : all_settings())
         lines.push_back(std::string(setting.key) + "=" + setting.show(options));
-    for (const auto &[name, value] : options.format_settings)
+    for (const auto &[name, value] : options.format_options.settings)
         lines.push_back(options.format + "." + name + "=" + value);
     for (const auto &[name, value] : options.kafka.topic_config)
         lines.push_back("topics.config." + name + "=" + masked(name, value));

@@ -1,7 +1,7 @@
 // What the user wants: from flags, the environment, a file, and defaults, in this order of precedence.
 #pragma once
 
-#include "format/shaping.hpp"
+#include "format/format.hpp"
 #include "kafka_publisher.hpp"
 #include "log.hpp"
 #include "pump.hpp"
@@ -21,14 +21,10 @@ struct Options {
     std::string conninfo; // may be empty: libpq has its PG* variables and service files
 
     std::string stream = "default";
-    std::string prefix;
-    std::string format = "debezium";
-    bool schemas = false;
-    bool replace_null_with_default = false;
     std::string delivery = "at_least_once";
 
-    ShapingOptions shaping;
-    std::map<std::string, std::string> format_settings; // of the format's own section, as they were given
+    std::string format = "debezium";
+    FormatOptions format_options;
 
     KafkaOptions kafka;
     PumpOptions pump;

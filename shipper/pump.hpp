@@ -25,6 +25,7 @@ struct PumpOptions {
     int fetch_bytes = 4 << 20;
 
     std::chrono::milliseconds acknowledge_interval{50};
+    std::chrono::milliseconds heartbeat_interval{0};     // 0: no heartbeats
     std::chrono::milliseconds idle_wait{500};            // how long the server is asked to wait for a change
     std::chrono::milliseconds delivery_timeout{120'000}; // without a delivery: connect anew
     std::chrono::milliseconds shutdown_timeout{10'000};  // to finish what is on its way

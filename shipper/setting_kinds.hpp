@@ -2,6 +2,7 @@
 #pragma once
 
 #include "errors.hpp"
+#include "named.hpp"
 #include "settings.hpp"
 
 #include <algorithm>
@@ -96,31 +97,29 @@ constexpr Setting integer(std::string_view key, std::string_view flag, std::stri
                 }};
 }
 
-// Several texts; Show() makes of each what the log may show.
-template <auto Show, auto... Path>
+// Several of what Read() and Show() are for.
+template <auto Read, auto Show, auto... Path>
 constexpr Setting list(std::string_view key, std::string_view flag, std::string_view help) {
     return {.key = key,
             .flag = flag,
             .help = help,
             .kind = Setting::Kind::list,
-            .set = [](Options &options, std::span<const std::string> values,
-                      const std::string & /*where*/) { member<Path...>(options).assign(values.begin(), values.end()); },
+            .set =
+                [](Options &options, std::span<const std::string> values, const std::string &where) {
+                    Member<Path...> read;
+                    for (const std::string &value : values) read.push_back(Read(value, where));
+                    member<Path...>(options) = std::move(read);
+                },
             .show =
                 [](const Options &options) {
                     std::string shown;
-                    for (const std::string &value : member<Path...>(options))
+                    for (const auto &value : member<Path...>(options))
                         shown += (shown.empty() ? "" : ";") + Show(value);
                     return shown;
                 }};
 }
 
-template <typename Value>
-struct Name {
-    std::string_view name;
-    Value value;
-};
-
-// One of the values in an array of Name.
+// One of the values in an array of Named.
 template <const auto &Names, auto... Path>
 constexpr Setting choice(std::string_view key, std::string_view flag, std::string_view help) {
     return {.key = key,

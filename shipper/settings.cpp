@@ -12,7 +12,7 @@ namespace waybill {
 
 namespace {
 
-std::vector<std::string_view> format_names() {
+std::vector<std::string_view> known_formats() {
     return {"debezium", "flattened", "maxwell", "cloudevents"};
 }
 
@@ -43,8 +43,18 @@ std::string read_prefix(const std::string &value, const std::string &where) {
     return value;
 }
 
+// c, u, d or t.
+char read_operation(const std::string &value, const std::string &where) {
+    static constexpr std::array<std::string_view, 4> operations{"c", "u", "d", "t"};
+    return one_of<operations>(value, where).front();
+}
+
+Pattern read_pattern(const std::string &value, const std::string &where) {
+    return {value, where};
+}
+
 std::string read_format(const std::string &value, const std::string &where) {
-    const std::vector<std::string_view> names = format_names();
+    const std::vector<std::string_view> names = known_formats();
     if (std::find(names.begin(), names.end(), value) == names.end()) setting::fail_unsupported(value, where, names);
     return value;
 }
@@ -55,15 +65,24 @@ std::string as_it_is(const std::string &value) {
     return value;
 }
 
+std::string as_letter(char operation) {
+    return {operation};
+}
+
+std::string as_pattern(const Pattern &pattern) {
+    return pattern.text();
+}
+
 std::string without_salt(const std::string &rule) {
     const std::size_t equals = rule.find('=');
     return (equals == std::string::npos ? "" : rule.substr(0, equals + 1)) + "****";
 }
 
 constexpr std::array<std::string_view, 1> deliveries{"at_least_once"};
-constexpr std::array<setting::Name<LogLevel>, 4> log_levels{
+constexpr std::array<Named<BeforeImage>, 2> before_images{{{"full", BeforeImage::full}, {"key", BeforeImage::key}}};
+constexpr std::array<Named<LogLevel>, 4> log_levels{
     {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warning", LogLevel::warning}, {"error", LogLevel::error}}};
-constexpr std::array<setting::Name<LogFormat>, 2> log_formats{{{"text", LogFormat::text}, {"json", LogFormat::json}}};
+constexpr std::array<Named<LogFormat>, 2> log_formats{{{"text", LogFormat::text}, {"json", LogFormat::json}}};
 
 constexpr std::int64_t hour_ms = 3'600'000;
 
@@ -73,40 +92,77 @@ constexpr std::array settings{
 
     setting::text<any_text, as_it_is, &Options::stream>("stream.name", "--stream",
                                                         "which stream's acknowledged position to use (default)"),
-    setting::text<read_prefix, as_it_is, &Options::prefix>("stream.prefix", "--prefix",
-                                                           "topics are <prefix>.<schema>.<table>; required"),
+    setting::text<read_prefix, as_it_is, &Options::format_options, &FormatOptions::prefix>(
+        "stream.prefix", "--prefix", "topics are <prefix>.<schema>.<table>; required"),
     setting::text<read_format, as_it_is, &Options::format>("stream.format", "--format",
                                                            "format of the messages (debezium)"),
-    setting::boolean<&Options::schemas>("stream.schemas", "--schemas",
-                                        "put {\"schema\":…,\"payload\":…} around key and value (false)"),
-    setting::boolean<&Options::replace_null_with_default>(
+    setting::boolean<&Options::format_options, &FormatOptions::schemas>(
+        "stream.schemas", "--schemas", "put {\"schema\":…,\"payload\":…} around key and value (false)"),
+    setting::boolean<&Options::format_options, &FormatOptions::replace_null_with_default>(
         "stream.replace_null_with_default", "--replace-null-with-default",
         "publish a null in a column with a default as the default, as Debezium does (false)"),
+    setting::choice<before_images, &Options::format_options, &FormatOptions::before>(
+        "stream.before", "--before", "what of the old row is published: full or key (full)"),
+    setting::boolean<&Options::format_options, &FormatOptions::tombstones>(
+        "stream.tombstones", "--tombstones", "publish a tombstone behind each delete (true)"),
+    setting::boolean<&Options::format_options, &FormatOptions::transaction_metadata>(
+        "stream.transaction_metadata", "--transaction-metadata",
+        "publish where transactions begin and end, in topic <prefix>.transaction and in each change (false)"),
+    setting::boolean<&Options::format_options, &FormatOptions::skip_unchanged_updates>(
+        "stream.skip_unchanged_updates", "--skip-unchanged-updates",
+        "do not publish updates that change no published column (false)"),
+    setting::list<read_operation, as_letter, &Options::format_options, &FormatOptions::skip_operations>(
+        "stream.skip_operations", "--skip-operations",
+        "do not publish these: c (insert), u (update), d (delete), t (truncate) (none)"),
+    setting::integer<0, 24 * hour_ms, &Options::pump, &PumpOptions::heartbeat_interval>(
+        "stream.heartbeat_interval_ms", "--heartbeat-interval-ms",
+        "publish a record in topic __debezium-heartbeat.<prefix> so often; 0: never (0)"),
     setting::text<one_of<deliveries>, as_it_is, &Options::delivery>("stream.delivery", "--delivery",
                                                                     "guarantee: at_least_once (at_least_once)"),
 
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::include_tables>(
-        "tables.include", "--tables-include", "publish only tables whose schema.table matches (all)"),
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::exclude_tables>(
-        "tables.exclude", "--tables-exclude", "do not publish these, included or not (none)"),
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::keys>(
+    setting::choice<decimal_modes, &Options::format_options, &FormatOptions::types, &TypeOptions::decimal>(
+        "types.decimal", "--types-decimal", "numeric and money as precise, string or double (precise)"),
+    setting::choice<time_modes, &Options::format_options, &FormatOptions::types, &TypeOptions::time>(
+        "types.time", "--types-time",
+        "adaptive, adaptive_time_microseconds, connect, isostring, microseconds or nanoseconds (adaptive)"),
+    setting::choice<binary_modes, &Options::format_options, &FormatOptions::types, &TypeOptions::binary>(
+        "types.binary", "--types-binary", "bytea as bytes, base64, base64_url_safe or hex (bytes)"),
+    setting::choice<interval_modes, &Options::format_options, &FormatOptions::types, &TypeOptions::interval>(
+        "types.interval", "--types-interval", "numeric or string (numeric)"),
+    setting::choice<hstore_modes, &Options::format_options, &FormatOptions::types, &TypeOptions::hstore>(
+        "types.hstore", "--types-hstore", "json or map (json)"),
+    setting::integer<0, max_money_fraction_digits, &Options::format_options, &FormatOptions::types,
+                     &TypeOptions::money_fraction_digits>(
+        "types.money_fraction_digits", "--types-money-fraction-digits", "digits of the fraction of money (2)"),
+    setting::list<read_pattern, as_pattern, &Options::format_options, &FormatOptions::types, &TypeOptions::as_text>(
+        "types.as_text", "--types-as-text", "publish PostgreSQL's text of types whose name matches (none)"),
+
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping,
+                  &ShapingOptions::include_tables>("tables.include", "--tables-include",
+                                                   "publish only tables whose schema.table matches (all)"),
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping,
+                  &ShapingOptions::exclude_tables>("tables.exclude", "--tables-exclude",
+                                                   "do not publish these, included or not (none)"),
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping, &ShapingOptions::keys>(
         "tables.key", "--tables-key", "the columns of these tables' keys, PATTERN=COLUMN,COLUMN (the table's own)"),
 
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::include_columns>(
-        "columns.include", "--columns-include", "publish only columns whose schema.table.column matches (all)"),
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::exclude_columns>("columns.exclude", "--columns-exclude",
-                                                                                 "do not publish these (none)"),
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::mask>(
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping,
+                  &ShapingOptions::include_columns>("columns.include", "--columns-include",
+                                                    "publish only columns whose schema.table.column matches (all)"),
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping,
+                  &ShapingOptions::exclude_columns>("columns.exclude", "--columns-exclude",
+                                                    "do not publish these (none)"),
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping, &ShapingOptions::mask>(
         "columns.mask", "--columns-mask", "publish a text instead of these, PATTERN=TEXT (none)"),
-    setting::list<without_salt, &Options::shaping, &ShapingOptions::hash>(
+    setting::list<any_text, without_salt, &Options::format_options, &FormatOptions::shaping, &ShapingOptions::hash>(
         "columns.hash", "--columns-hash", "publish the SHA-256 of a salt and these, PATTERN=SALT (none)"),
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::truncate>(
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping, &ShapingOptions::truncate>(
         "columns.truncate", "--columns-truncate", "publish the beginning of these, PATTERN=CHARACTERS (none)"),
 
-    setting::text<any_text, as_it_is, &Options::shaping, &ShapingOptions::topic>(
+    setting::text<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping, &ShapingOptions::topic>(
         "topics.name", "--topics-name",
         "of {prefix}, {database}, {schema}, {table} and other text ({prefix}.{schema}.{table})"),
-    setting::list<as_it_is, &Options::shaping, &ShapingOptions::routes>(
+    setting::list<any_text, as_it_is, &Options::format_options, &FormatOptions::shaping, &ShapingOptions::routes>(
         "topics.routes", "--topics-routes", "other topics for these tables, PATTERN=TOPIC, $1 for its groups (none)"),
     setting::boolean<&Options::kafka, &KafkaOptions::create_topics>("topics.create", "--create-topics",
                                                                     "create absent topics (true)"),
@@ -159,7 +215,7 @@ std::vector<std::string> section_names() {
         std::string name(setting.key.substr(0, setting.key.find('.')));
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
     }
-    for (const std::string_view name : format_names()) names.emplace_back(name);
+    for (const std::string_view name : known_formats()) names.emplace_back(name);
     return names;
 }
 
@@ -167,7 +223,7 @@ std::string_view open_section(std::string_view key) {
     if (key.starts_with(kafka_section)) return kafka_section;
     if (key.starts_with(topic_config_section)) return topic_config_section;
     const std::size_t dot = key.find('.');
-    const std::vector<std::string_view> formats = format_names();
+    const std::vector<std::string_view> formats = known_formats();
     if (dot == std::string_view::npos || std::find(formats.begin(), formats.end(), key.substr(0, dot)) == formats.end())
         return {};
     return key.substr(0, dot + 1);

@@ -3,13 +3,17 @@
 
 #include "../change.hpp"
 #include "../version.hpp"
+#include "shaping.hpp"
+#include "value_type.hpp"
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace waybill {
 
@@ -39,13 +43,27 @@ protected:
     ~MessageSink() = default;
 };
 
+// What `before` holds of the old row: all of it, or what a table with REPLICA IDENTITY DEFAULT gives Debezium.
+enum class BeforeImage : std::uint8_t { full, key };
+
 struct FormatOptions {
-    std::string prefix;   // topics are <prefix>.<schema>.<table>
+    std::string prefix;   // topics are <prefix>.<schema>.<table>, unless `shaping` says otherwise
     bool schemas = false; // {"schema":…,"payload":…} around key and value
 
     // A null in a column that has a default is published as that default: what JsonConverter does unless its own
     // replace.null.with.default is false, and not what the table holds.
     bool replace_null_with_default = false;
+
+    BeforeImage before = BeforeImage::full;
+    bool tombstones = true;            // behind each delete
+    bool transaction_metadata = false; // the transaction block, and the topic <prefix>.transaction
+    bool heartbeats = false;           // in the topic __debezium-heartbeat.<prefix>
+    bool skip_unchanged_updates = false;
+    std::string skip_operations; // of the letters c, u, d, t
+
+    TypeOptions types;
+    ShapingOptions shaping;
+    std::map<std::string, std::string> settings; // of the format's own section
 
     std::string version{waybill::version}; // source.version
 };

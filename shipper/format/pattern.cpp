@@ -58,6 +58,10 @@ int Pattern::group_count() const {
     return expression_->NumberOfCapturingGroups();
 }
 
+const std::string &Pattern::text() const {
+    return expression_->pattern();
+}
+
 bool any_matches(const std::vector<Pattern> &patterns, std::string_view name) {
     return std::any_of(patterns.begin(), patterns.end(), [&](const Pattern &one) { return one.matches(name); });
 }

@@ -32,6 +32,9 @@ public:
     // How many parentheses there are.
     [[nodiscard]] int group_count() const;
 
+    // As it was given.
+    [[nodiscard]] const std::string &text() const;
+
 private:
     std::unique_ptr<re2::RE2> expression_;
 };

@@ -1,8 +1,10 @@
 // How the types are published that Debezium has more than one way for: the settings of [types].
 #pragma once
 
+#include "../named.hpp"
 #include "pattern.hpp"
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,11 +37,22 @@ struct TypeOptions {
 
 inline constexpr std::int32_t max_money_fraction_digits = 16;
 
-// From a setting's text. Throws ConfigError that names the setting by `where` and what is possible.
-[[nodiscard]] DecimalMode decimal_mode(const std::string &text, const std::string &where);
-[[nodiscard]] TimeMode time_mode(const std::string &text, const std::string &where);
-[[nodiscard]] BinaryMode binary_mode(const std::string &text, const std::string &where);
-[[nodiscard]] IntervalMode interval_mode(const std::string &text, const std::string &where);
-[[nodiscard]] HstoreMode hstore_mode(const std::string &text, const std::string &where);
+// What the settings call them.
+inline constexpr std::array<Named<DecimalMode>, 3> decimal_modes{
+    {{"precise", DecimalMode::precise}, {"string", DecimalMode::as_string}, {"double", DecimalMode::as_double}}};
+inline constexpr std::array<Named<TimeMode>, 6> time_modes{
+    {{"adaptive", TimeMode::adaptive},
+     {"adaptive_time_microseconds", TimeMode::adaptive_time_microseconds},
+     {"connect", TimeMode::connect},
+     {"isostring", TimeMode::isostring},
+     {"microseconds", TimeMode::microseconds},
+     {"nanoseconds", TimeMode::nanoseconds}}};
+inline constexpr std::array<Named<BinaryMode>, 4> binary_modes{{{"bytes", BinaryMode::bytes},
+                                                                {"base64", BinaryMode::base64},
+                                                                {"base64_url_safe", BinaryMode::base64_url_safe},
+                                                                {"hex", BinaryMode::hex}}};
+inline constexpr std::array<Named<IntervalMode>, 2> interval_modes{
+    {{"numeric", IntervalMode::numeric}, {"string", IntervalMode::as_string}}};
+inline constexpr std::array<Named<HstoreMode>, 2> hstore_modes{{{"json", HstoreMode::json}, {"map", HstoreMode::map}}};
 
 } // namespace waybill

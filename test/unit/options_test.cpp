@@ -95,9 +95,9 @@ TEST_F(OptionsTest, ReadsEverySectionOfTheFile) {
     )");
     EXPECT_EQ(options.conninfo, "host=db dbname=shop");
     EXPECT_EQ(options.stream, "audit");
-    EXPECT_EQ(options.prefix, "acme");
-    EXPECT_TRUE(options.schemas);
-    EXPECT_TRUE(options.replace_null_with_default);
+    EXPECT_EQ(options.format_options.prefix, "acme");
+    EXPECT_TRUE(options.format_options.schemas);
+    EXPECT_TRUE(options.format_options.replace_null_with_default);
     EXPECT_FALSE(options.kafka.create_topics);
     EXPECT_EQ(options.kafka.partitions, 6);
     EXPECT_EQ(options.kafka.replication, 3);
@@ -129,27 +129,83 @@ TEST_F(OptionsTest, ReadsWhatShapesThePublication) {
         routes = ['public\.(.*)_\d+={prefix}.$1']
     )");
     using Texts = std::vector<std::string>;
-    EXPECT_EQ(options.shaping.include_tables, (Texts{"public\\..*", "audit\\..*"}));
-    EXPECT_EQ(options.shaping.exclude_tables, Texts{"public\\.secret.*"});
-    EXPECT_EQ(options.shaping.keys, Texts{"public\\.orders=customer,nr"});
-    EXPECT_EQ(options.shaping.include_columns, Texts{"public\\..*"});
-    EXPECT_EQ(options.shaping.exclude_columns, Texts{".*\\.password"});
-    EXPECT_EQ(options.shaping.mask, Texts{".*\\.phone=***"});
-    EXPECT_EQ(options.shaping.hash, Texts{".*\\.email=pepper"});
-    EXPECT_EQ(options.shaping.truncate, Texts{".*\\.note=20"});
-    EXPECT_EQ(options.shaping.topic, "{prefix}.{table}");
-    EXPECT_EQ(options.shaping.routes, Texts{"public\\.(.*)_\\d+={prefix}.$1"});
+    EXPECT_EQ(options.format_options.shaping.include_tables, (Texts{"public\\..*", "audit\\..*"}));
+    EXPECT_EQ(options.format_options.shaping.exclude_tables, Texts{"public\\.secret.*"});
+    EXPECT_EQ(options.format_options.shaping.keys, Texts{"public\\.orders=customer,nr"});
+    EXPECT_EQ(options.format_options.shaping.include_columns, Texts{"public\\..*"});
+    EXPECT_EQ(options.format_options.shaping.exclude_columns, Texts{".*\\.password"});
+    EXPECT_EQ(options.format_options.shaping.mask, Texts{".*\\.phone=***"});
+    EXPECT_EQ(options.format_options.shaping.hash, Texts{".*\\.email=pepper"});
+    EXPECT_EQ(options.format_options.shaping.truncate, Texts{".*\\.note=20"});
+    EXPECT_EQ(options.format_options.shaping.topic, "{prefix}.{table}");
+    EXPECT_EQ(options.format_options.shaping.routes, Texts{"public\\.(.*)_\\d+={prefix}.$1"});
+}
+
+TEST_F(OptionsTest, ReadsWhatIsPublishedOfAChange) {
+    const FormatOptions defaults = read("").format_options;
+    EXPECT_EQ(defaults.before, BeforeImage::full);
+    EXPECT_TRUE(defaults.tombstones);
+    EXPECT_FALSE(defaults.transaction_metadata);
+    EXPECT_FALSE(defaults.skip_unchanged_updates);
+    EXPECT_EQ(defaults.skip_operations, "");
+    EXPECT_FALSE(defaults.heartbeats);
+    const Options options = read(R"(
+        [stream]
+        prefix = "shop"
+        before = "key"
+        tombstones = false
+        transaction_metadata = true
+        skip_unchanged_updates = true
+        skip_operations = ["t", "d"]
+        heartbeat_interval_ms = 5000
+    )");
+    EXPECT_EQ(options.format_options.before, BeforeImage::key);
+    EXPECT_FALSE(options.format_options.tombstones);
+    EXPECT_TRUE(options.format_options.transaction_metadata);
+    EXPECT_TRUE(options.format_options.skip_unchanged_updates);
+    EXPECT_EQ(options.format_options.skip_operations, "td");
+    EXPECT_TRUE(options.format_options.heartbeats);
+    EXPECT_EQ(options.pump.heartbeat_interval, std::chrono::seconds(5));
+    EXPECT_EQ(error("", {"--before", "all"}), "--before = \"all\" is not supported; possible: \"full\", \"key\"");
+    EXPECT_EQ(error("", {"--skip-operations", "tu"}),
+              "--skip-operations = \"tu\" is not supported; possible: \"c\", \"u\", \"d\", \"t\"");
+}
+
+TEST_F(OptionsTest, ReadsHowTypesArePublished) {
+    const TypeOptions types = read(R"(
+        [types]
+        decimal = "string"
+        time = "connect"
+        binary = "hex"
+        interval = "string"
+        hstore = "map"
+        money_fraction_digits = 0
+        as_text = ["box", "geometry.*"]
+    )")
+                                  .format_options.types;
+    EXPECT_EQ(types.decimal, DecimalMode::as_string);
+    EXPECT_EQ(types.time, TimeMode::connect);
+    EXPECT_EQ(types.binary, BinaryMode::hex);
+    EXPECT_EQ(types.interval, IntervalMode::as_string);
+    EXPECT_EQ(types.hstore, HstoreMode::map);
+    EXPECT_EQ(types.money_fraction_digits, 0);
+    EXPECT_TRUE(any_matches(types.as_text, "geometry(Point,4326)"));
+    EXPECT_EQ(error("", {"--types-hstore", "jsonb"}),
+              "--types-hstore = \"jsonb\" is not supported; possible: \"json\", \"map\"");
+    EXPECT_EQ(error("", {"--types-as-text", "a("}),
+              "--types-as-text: \"a(\" is not a regular expression: missing ): a(");
 }
 
 TEST_F(OptionsTest, TakesAListFromAllPlaces) {
     using Texts = std::vector<std::string>;
     const std::string toml = "[tables]\ninclude = ['a', 'b']\n";
     const Environment environment{{"WAYBILL_TABLES_INCLUDE", "c;d;"}};
-    EXPECT_EQ(read("").shaping.include_tables, Texts{});
-    EXPECT_EQ(read(toml).shaping.include_tables, (Texts{"a", "b"}));
-    EXPECT_EQ(read(toml, {}, environment).shaping.include_tables, (Texts{"c", "d"}));
-    EXPECT_EQ(read(toml, {}, {{"WAYBILL_TABLES_INCLUDE", ""}}).shaping.include_tables, Texts{});
-    EXPECT_EQ(read(toml, {"--tables-include", "[ef]", "--tables-include", "f,g"}, environment).shaping.include_tables,
+    EXPECT_EQ(read("").format_options.shaping.include_tables, Texts{});
+    EXPECT_EQ(read(toml).format_options.shaping.include_tables, (Texts{"a", "b"}));
+    EXPECT_EQ(read(toml, {}, environment).format_options.shaping.include_tables, (Texts{"c", "d"}));
+    EXPECT_EQ(read(toml, {}, {{"WAYBILL_TABLES_INCLUDE", ""}}).format_options.shaping.include_tables, Texts{});
+    EXPECT_EQ(read(toml, {"--tables-include", "[ef]", "--tables-include", "f,g"}, environment)
+                  .format_options.shaping.include_tables,
               (Texts{"[ef]", "f,g"}));
     EXPECT_TRUE(contains(error("[tables]\ninclude = 1\n"), "tables.include must be an array of strings, not a number"));
     EXPECT_TRUE(contains(error("[tables]\ninclude = ['a', 1]\n"),
@@ -167,11 +223,11 @@ TEST_F(OptionsTest, SaysWhatIsWrongWithAPatternAtOnce) {
 TEST_F(OptionsTest, HandsAFormatItsOwnSection) {
     using Settings = std::map<std::string, std::string>;
     const std::string toml = "[maxwell]\nkey = 'array'\n[flattened]\ndeletes = 'drop'\nlimit = 3\nwith = true\n";
-    EXPECT_EQ(read(toml).format_settings, Settings{});
-    EXPECT_EQ(read(toml, {"--format", "maxwell"}).format_settings, (Settings{{"key", "array"}}));
+    EXPECT_EQ(read(toml).format_options.settings, Settings{});
+    EXPECT_EQ(read(toml, {"--format", "maxwell"}).format_options.settings, (Settings{{"key", "array"}}));
     EXPECT_EQ(read(toml, {"--format", "flattened", "--format-setting", "limit=4"},
                    {{"WAYBILL_FLATTENED_DELETES", "rewrite"}, {"WAYBILL_FLATTENED_ADD_FIELDS", "op,table"}})
-                  .format_settings,
+                  .format_options.settings,
               (Settings{{"deletes", "rewrite"}, {"add_fields", "op,table"}, {"limit", "4"}, {"with", "true"}}));
     EXPECT_TRUE(contains(error("[maxwell]\nkey = ['array']\n"),
                          "maxwell.key must be a string, a number or a boolean, not an array"));
@@ -275,8 +331,8 @@ TEST_F(OptionsTest, TakesFlagsBeforeAndBehindTheCommand) {
 }
 
 TEST_F(OptionsTest, TakesABareFlagAsTrue) {
-    EXPECT_TRUE(read("", {"--schemas"}).schemas);
-    EXPECT_FALSE(read("[stream]\nprefix = \"p\"\nschemas = true\n", {"--schemas", "false"}).schemas);
+    EXPECT_TRUE(read("", {"--schemas"}).format_options.schemas);
+    EXPECT_FALSE(read("[stream]\nprefix = \"p\"\nschemas = true\n", {"--schemas", "false"}).format_options.schemas);
 }
 
 TEST_F(OptionsTest, RefusesASettingGivenTwice) {
@@ -284,8 +340,9 @@ TEST_F(OptionsTest, RefusesASettingGivenTwice) {
 }
 
 TEST_F(OptionsTest, DescribesAllSettings) {
-    const Options options =
-        read("[tables]\ninclude = ['a', 'b']\n", {"--format", "maxwell", "--format-setting", "key=array"});
+    const Options options = read("[tables]\ninclude = ['a', 'b']\n",
+                                 {"--format", "maxwell", "--format-setting", "key=array", "--types-as-text", "box",
+                                  "--types-as-text", "path", "--skip-operations", "u", "--skip-operations", "t"});
     const std::vector<std::string> lines = describe(options);
     const auto describes = [&](const std::string &line) {
         return std::find(lines.begin(), lines.end(), line) != lines.end();
@@ -293,6 +350,11 @@ TEST_F(OptionsTest, DescribesAllSettings) {
     EXPECT_TRUE(describes("stream.name=default"));
     EXPECT_TRUE(describes("stream.schemas=false"));
     EXPECT_TRUE(describes("tables.include=a;b"));
+    EXPECT_TRUE(describes("stream.before=full"));
+    EXPECT_TRUE(describes("stream.skip_operations=u;t"));
+    EXPECT_TRUE(describes("stream.heartbeat_interval_ms=0"));
+    EXPECT_TRUE(describes("types.time=adaptive"));
+    EXPECT_TRUE(describes("types.as_text=box;path"));
     EXPECT_TRUE(describes("topics.name={prefix}.{schema}.{table}"));
     EXPECT_TRUE(describes("limits.fetch_bytes=4194304"));
     EXPECT_TRUE(describes("limits.once_timeout_ms=60000"));
