@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <map>
 #include <utility>
 
 namespace waybill {
@@ -241,21 +242,44 @@ void PgChangeLog::close() noexcept {
     asked_ = Asked::nothing;
 }
 
-std::vector<Shape> PgChangeLog::captured_shapes() {
-    const PgResult rows =
-        query("SELECT DISTINCT waybill.utf8(h.definition->>'schema'), waybill.utf8(h.definition->>'table') "
-              "FROM waybill.shape h, waybill.stream s WHERE s.name = $1 AND (s.tables IS NULL "
-              "OR (h.definition->>'schema') || '.' || (h.definition->>'table') = ANY (s.tables)) "
-              "ORDER BY 1, 2",
-              {stream_});
-    std::vector<Shape> shapes(static_cast<std::size_t>(rows.rows()));
+std::vector<Shape> PgChangeLog::captured_tables() {
+    const PgResult rows = query(R"(
+        WITH newest AS (
+            SELECT DISTINCT ON (h.definition->>'schema', h.definition->>'table') h.definition
+            FROM waybill.shape h, waybill.stream s
+            WHERE s.name = $1
+              AND (s.tables IS NULL
+                   OR (h.definition->>'schema') || '.' || (h.definition->>'table') = ANY (s.tables))
+            ORDER BY h.definition->>'schema', h.definition->>'table', h.id DESC)
+        SELECT waybill.utf8(n.definition->>'schema'), waybill.utf8(n.definition->>'table'),
+               waybill.utf8(a.attname::text),
+               (SELECT k.place FROM json_array_elements_text(n.definition->'key') WITH ORDINALITY k (name, place)
+                WHERE k.name = a.attname)
+        FROM newest n LEFT JOIN pg_attribute a
+            ON a.attrelid = (n.definition->>'relation')::oid AND a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY 1, 2, a.attnum)",
+                                {stream_});
+    std::vector<Shape> tables;
+    std::map<std::int64_t, std::uint16_t> key; // of the last table: column by place
     for (int row = 0; row < rows.rows(); ++row) {
-        Shape &shape = shapes[static_cast<std::size_t>(row)];
-        shape.id = row + 1;
-        shape.schema = rows.text(row, 0);
-        shape.table = rows.text(row, 1);
+        if (tables.empty() || tables.back().schema != rows.text(row, 0) || tables.back().table != rows.text(row, 1)) {
+            Shape &table = tables.emplace_back();
+            table.id = static_cast<std::int32_t>(tables.size());
+            table.schema = rows.text(row, 0);
+            table.table = rows.text(row, 1);
+            key.clear();
+        }
+        if (rows.is_null(row, 2)) continue; // a table that was dropped
+        Shape &table = tables.back();
+        Column column;
+        column.name = rows.text(row, 2);
+        table.columns.push_back(std::move(column));
+        if (rows.is_null(row, 3)) continue;
+        key[std::stoll(std::string(rows.text(row, 3)))] = static_cast<std::uint16_t>(table.columns.size() - 1);
+        table.key.clear();
+        for (const auto &[place, position] : key) table.key.push_back(position);
     }
-    return shapes;
+    return tables;
 }
 
 std::vector<std::pair<std::string, std::string>> PgChangeLog::status() {

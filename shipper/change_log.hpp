@@ -56,6 +56,10 @@ public:
     // The stream's acknowledged csn. To be read under the lock.
     [[nodiscard]] virtual Csn acknowledged() = 0;
 
+    // The tables of the stream that were ever captured, as they are now: names, names of columns, keys. To try settings
+    // out on.
+    [[nodiscard]] virtual std::vector<Shape> captured_tables() = 0;
+
     // Asks, and returns at once. One thing at a time: only when not asked().
     virtual void ask_safe_csn(Csn after, int wait_ms) = 0;
     virtual void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) = 0;
@@ -83,6 +87,7 @@ public:
     [[nodiscard]] Stream find_stream() override;
     [[nodiscard]] bool try_lock() override;
     [[nodiscard]] Csn acknowledged() override;
+    [[nodiscard]] std::vector<Shape> captured_tables() override;
     void ask_safe_csn(Csn after, int wait_ms) override;
     void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) override;
     void ask_acknowledge(Csn csn) override;
@@ -97,9 +102,6 @@ public:
     void connect();
     void check_extension();
     void check_privileges();
-
-    // One shape, with no columns, for each table that was ever captured and belongs to the stream.
-    [[nodiscard]] std::vector<Shape> captured_shapes();
 
     // Rows of waybill.status for this stream as (name, value), for people. After open().
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> status();

@@ -17,6 +17,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,7 @@ constexpr int exit_failed = 1;
 constexpr int exit_misconfigured = 2;
 
 Pump::MakeFormat format_maker(const Options &options) {
-    return [&options](const Source &source) { return make_debezium_format(source, options.format_options); };
+    return [&options](const Source &source) { return make_format(options.format, source, options.format_options); };
 }
 
 int run(const Options &options, Waiter &waiter) {
@@ -79,13 +80,13 @@ int check(const Options &options, Waiter &waiter) {
     list.step("configuration", [] {}); // it was read before we got here
     PgChangeLog change_log(options.conninfo, options.stream, waiter);
     Stream stream;
-    std::vector<Shape> shapes;
+    std::vector<Shape> tables;
     const bool log_ok = list.step("database connection", [&] { change_log.connect(); }) &&
                         list.step("extension waybill", [&] { change_log.check_extension(); }) &&
                         list.step("privileges", [&] { change_log.check_privileges(); }) &&
                         list.step("stream \"" + options.stream + '"', [&] {
                             stream = change_log.find_stream();
-                            shapes = change_log.captured_shapes();
+                            tables = change_log.captured_tables();
                         });
 
     Log log(LogLevel::off, LogFormat::text);
@@ -95,8 +96,13 @@ int check(const Options &options, Waiter &waiter) {
         std::fprintf(stderr, "warning %s\n", warning.c_str());
     if (log_ok && kafka_ok) {
         const std::unique_ptr<Format> format = format_maker(options)(stream.source);
-        for (const Shape &shape : shapes) {
-            const std::string topic(format->topic(shape));
+        std::set<std::string> topics;
+        list.step("settings for the captured tables", [&] {
+            for (const Shape &table : tables) topics.emplace(format->topic(table));
+        });
+        topics.erase(""); // of tables that are not published
+        for (const std::string_view topic : format->other_topics()) topics.emplace(topic);
+        for (const std::string &topic : topics) {
             const bool exists = publisher.topic_exists(topic);
             list.step("topic " + topic + (exists ? "" : " (will be created)"), [&] {
                 if (!exists && !options.kafka.create_topics)

@@ -69,7 +69,7 @@ public:
           log_(pump.log_), format_(pump.make_format_(stream.source)), tables_(stream.tables), tracker_(acknowledged),
           acknowledged_(acknowledged), upto_(acknowledged), shipped_(acknowledged), cursor_csn_(acknowledged),
           decoder_([this](std::int32_t id) { return find_shape(id); }, acknowledged) {
-        last_delivery_ = last_change_ = acknowledge_at_ = waiter_.now();
+        last_delivery_ = last_change_ = acknowledge_at_ = beat_at_ = waiter_.now();
         maintain_at_ = summary_at_ = waiter_.now() + maintain_interval;
     }
 
@@ -79,6 +79,7 @@ public:
             take_answer();
             ask(); // before shipping: the server works meanwhile
             const bool more = ship();
+            beat();
             ask();
             if (done()) break;
             wait(more);
@@ -101,7 +102,11 @@ private:
     void ask();
     [[nodiscard]] bool ship();
     [[nodiscard]] bool feed();
+    void end_transaction();
+    void beat();
     void publish(const Change &change);
+    template <typename Make>
+    void make_messages(const Make &make);
     void wait(bool more);
     [[nodiscard]] bool done();
 
@@ -113,6 +118,7 @@ private:
     [[nodiscard]] bool has_room() const {
         return tracker_.window() < options_.in_flight_messages && tracker_.in_flight_bytes() < options_.in_flight_bytes;
     }
+    [[nodiscard]] bool beats() const { return options_.heartbeat_interval > milliseconds(0) && !options_.once; }
     [[nodiscard]] bool owes_acknowledgement() const { return tracker_.acknowledgeable() > acknowledged_; }
     [[nodiscard]] bool drained() const { return fenced_ && all_fetched_ && batches_.empty() && acknowledged_ == upto_; }
     [[nodiscard]] int patience_ms() const;
@@ -151,6 +157,7 @@ private:
     TimePoint last_change_;
     TimePoint acknowledge_at_;
     TimePoint maintain_at_;
+    TimePoint beat_at_;
     int final_maintains_ = 0;
     std::optional<TimePoint> stop_deadline_;
     std::exception_ptr stuck_; // at a change that cannot be sent
@@ -270,8 +277,8 @@ bool Pump::Flow::ship() {
             break;
         case ChangeDecoder::Step::unknown_shape: missing_shape_ = decoder_.unknown_shape(); return false;
         case ChangeDecoder::Step::end_of_chunk:
-            if (decoder_.between_transactions()) tracker_.end(shipped_);
-            if (!feed()) return false;
+            if (decoder_.between_transactions()) end_transaction();
+            if (stuck_ || !feed()) return false;
             break;
         }
     }
@@ -299,11 +306,34 @@ bool Pump::Flow::feed() {
     return true;
 }
 
+void Pump::Flow::end_transaction() {
+    make_messages([&] { format_->end_transaction(*this); });
+    if (!stuck_) tracker_.end(shipped_);
+}
+
+// A heartbeat may come in the middle of a transaction; between two it has nothing to wait for.
+void Pump::Flow::beat() {
+    const TimePoint now = waiter_.now();
+    if (!beats() || stopping() || now < beat_at_ || !has_room()) return;
+    format_->heartbeat(waiter_.wall_clock_us(), *this);
+    if (decoder_.between_transactions()) tracker_.end(shipped_);
+    beat_at_ = now + options_.heartbeat_interval;
+}
+
 void Pump::Flow::publish(const Change &change) {
     if (!is_wanted(*change.shape)) return;
-    try {
+    make_messages([&] {
         format_->encode(change, now_us_, *this);
         ++changes_;
+    });
+}
+
+// What cannot be made or sent, whenever it is tried again, ends the Flow; but first what was sent before it is to be
+// acknowledged.
+template <typename Make>
+void Pump::Flow::make_messages(const Make &make) {
+    try {
+        make();
     } catch (const DataError &error) { // which says where
         stuck_ = std::make_exception_ptr(DataError(fmt::format("could not encode the change at {}", error.what())));
     } catch (const KafkaError &error) {
@@ -325,6 +355,7 @@ void Pump::Flow::wait(bool more) {
     const TimePoint now = waiter_.now();
     TimePoint until = more ? now : now + seconds(1);
     if (!change_log_.asked() && owes_acknowledgement()) until = std::min(until, acknowledge_at_);
+    if (beats()) until = std::min(until, beat_at_);
     if (stop_deadline_) until = std::min(until, *stop_deadline_);
     std::array fds{publisher_.wakeup(), pollfd{.fd = -1, .events = 0, .revents = 0}};
     if (change_log_.asked()) fds[1] = change_log_.readable();
@@ -417,6 +448,11 @@ void Pump::flow(bool &progressed) {
     if (stream.id != opened.id)
         throw PgError("55006", true,
                       fmt::format("stream \"{}\" was made anew before it could be shipped", stream.name));
+    // Settings that do not fit a table are to be told now, not when its first change comes. Not by the format that is
+    // going to be used: these shapes are not the log's.
+    const std::unique_ptr<Format> trial = make_format_(stream.source);
+    for (const Shape &table : change_log_.captured_tables()) static_cast<void>(trial->topic(table));
+
     const Csn acknowledged = change_log_.acknowledged();
     publisher_.open();
     log_.info("shipping stream \"{}\" of database \"{}\" from csn {}", stream.name, stream.source.database,

@@ -1,6 +1,7 @@
 #include "settings.hpp"
 
 #include "errors.hpp"
+#include "format/format.hpp"
 #include "nearest.hpp"
 #include "setting_kinds.hpp"
 
@@ -11,10 +12,6 @@
 namespace waybill {
 
 namespace {
-
-std::vector<std::string_view> known_formats() {
-    return {"debezium", "flattened", "maxwell", "cloudevents"};
-}
 
 // What a text is read by: returns what is kept, or throws ConfigError.
 
@@ -54,7 +51,7 @@ Pattern read_pattern(const std::string &value, const std::string &where) {
 }
 
 std::string read_format(const std::string &value, const std::string &where) {
-    const std::vector<std::string_view> names = known_formats();
+    const std::vector<std::string_view> names = format_names();
     if (std::find(names.begin(), names.end(), value) == names.end()) setting::fail_unsupported(value, where, names);
     return value;
 }
@@ -215,7 +212,7 @@ std::vector<std::string> section_names() {
         std::string name(setting.key.substr(0, setting.key.find('.')));
         if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
     }
-    for (const std::string_view name : known_formats()) names.emplace_back(name);
+    for (const std::string_view name : format_names()) names.emplace_back(name);
     return names;
 }
 
@@ -223,7 +220,7 @@ std::string_view open_section(std::string_view key) {
     if (key.starts_with(kafka_section)) return kafka_section;
     if (key.starts_with(topic_config_section)) return topic_config_section;
     const std::size_t dot = key.find('.');
-    const std::vector<std::string_view> formats = known_formats();
+    const std::vector<std::string_view> formats = format_names();
     if (dot == std::string_view::npos || std::find(formats.begin(), formats.end(), key.substr(0, dot)) == formats.end())
         return {};
     return key.substr(0, dot + 1);

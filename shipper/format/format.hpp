@@ -1,4 +1,4 @@
-// The interface of a message format: pure, change in, Kafka records out.
+// The interface of a message format: pure, change in, Kafka records out. format.cpp has the list of all formats.
 #pragma once
 
 #include "../change.hpp"
@@ -19,7 +19,7 @@ namespace waybill {
 
 struct Header {
     std::string_view name;
-    std::string_view value;
+    std::string_view value; // without data: Kafka null
 };
 
 // One Kafka record. All views are valid during the call of MessageSink::message() only, but for `topic`, which lives
@@ -72,19 +72,31 @@ class Format {
 public:
     virtual ~Format() = default;
 
-    // The topic of a table's changes. The view lives as long as the format.
+    // The topic of a table's changes; empty when they are not published. The view lives as long as the format. Throws
+    // ConfigError when the settings do not fit the table.
     [[nodiscard]] virtual std::string_view topic(const Shape &shape) = 0;
 
     // Makes the records of `change`, zero or more, all with the header `waybill.position`. `now_us` is the wall clock,
     // microseconds since 1970. Throws DataError, with its csn, index and table,
     // when the change's bytes do not fit its shape.
     virtual void encode(const Change &change, std::int64_t now_us, MessageSink &sink) = 0;
+
+    // Makes the records that end the transaction of the last change. To be called behind the last change of each
+    // transaction, before the next one's first.
+    virtual void end_transaction(MessageSink &sink) = 0;
+
+    // Makes a record that says that the stream is alive. Not a change: it has no position.
+    virtual void heartbeat(std::int64_t now_us, MessageSink &sink) = 0;
+
+    // Topics of records that are no change of a table: of transactions, of heartbeats. They live as long as the format.
+    [[nodiscard]] virtual std::vector<std::string_view> other_topics() const = 0;
 };
 
-// The Debezium PostgreSQL connector's JSON envelope. Headers come in this order: waybill.position, waybill.context when
-// the transaction has one, then __debezium.newkey or __debezium.oldkey on the records of a changed key.
-//
-// Shapes are told apart by their id alone: what is worked out for one is kept for the format's life.
-[[nodiscard]] std::unique_ptr<Format> make_debezium_format(const Source &source, const FormatOptions &options);
+// Shapes are told apart by their id alone: what is worked out for one is kept for the format's life. `name` is one of
+// format_names(). Throws ConfigError when an option or one of the format's own settings is wrong.
+[[nodiscard]] std::unique_ptr<Format> make_format(std::string_view name, const Source &source,
+                                                  const FormatOptions &options);
+
+[[nodiscard]] std::vector<std::string_view> format_names();
 
 } // namespace waybill

@@ -1,114 +1,23 @@
 // The reference's examples of what Debezium publishes, with what is ours in them: csn and index for lsn and sequence.
-#include "change_decoder.hpp"
 #include "errors.hpp"
-#include "format/format.hpp"
-#include "pg_values.hpp"
-
-#include <gtest/gtest.h>
-
-#include <deque>
+#include "format_fixture.hpp"
 
 namespace waybill {
 namespace {
 
-using testing::array;
 using testing::array_column;
 using testing::binary;
 using testing::column;
+using testing::FormatTest;
 using testing::int4;
-using testing::int8;
+using testing::items;
 using testing::numeric;
 using testing::numeric_typmod;
+using testing::Recorded;
 
-// A record as text: topic, partition, key, headers, value, a line each.
-struct Recorded {
-    std::string topic;
-    std::int32_t partition = 0;
-    std::string key;
-    std::string value;
-    std::string headers;
-
-    friend bool operator==(const Recorded &, const Recorded &) = default;
-};
-
-class Recorder final : public MessageSink {
-public:
-    void message(const Message &message) override {
-        std::string headers;
-        for (const Header &header : message.headers)
-            headers += std::string(header.name) + "=" + std::string(header.value) + "\n";
-        records.push_back({.topic = std::string(message.topic),
-                           .partition = message.partition,
-                           .key = std::string(message.key.value_or("(null)")),
-                           .value = std::string(message.value.value_or("(null)")),
-                           .headers = headers});
-    }
-
-    std::vector<Recorded> records;
-};
-
-const std::string may_first = int8(1'714'557'600'000'000 - 946'684'800'000'000);
-const std::string may_first_later = int8(1'714'557'900'250'000 - 946'684'800'000'000);
-
-Shape items() {
-    Shape shape;
-    shape.id = 1;
-    shape.schema = "public";
-    shape.table = "items";
-    shape.columns = {column("id", 23),           column("name", 25),    column("price", 1700, numeric_typmod(10, 2)),
-                     column("updated_at", 1184), column("attrs", 3802), array_column("tags", 1007, 23)};
-    shape.columns[0].nullable = false;
-    shape.key = {0};
-    return shape;
-}
-
-class DebeziumFormatTest : public ::testing::Test {
+class DebeziumFormatTest : public FormatTest {
 protected:
-    static FormatOptions options(bool schemas) {
-        FormatOptions made;
-        made.prefix = "shop";
-        made.schemas = schemas;
-        made.version = "3.6.1.Final";
-        return made;
-    }
-
-    std::span<const Value> row(std::string id, bool newer = false) {
-        return keep({binary(keep(std::move(id))), binary("Kettle \"Ünï\""),
-                     binary(keep(newer ? numeric({24, 5000}, 0) : numeric({19, 9900}, 0))),
-                     binary(newer ? may_first_later : may_first), binary("\x01{\"color\": \"red\"}"),
-                     binary(keep(array(23, {int4(1), int4(2), std::nullopt})))});
-    }
-
-    static std::vector<Value> copy(std::span<const Value> row) { return {row.begin(), row.end()}; }
-
-    std::string_view keep(std::string bytes) { return bytes_.emplace_back(std::move(bytes)); }
-    std::span<const Value> keep(std::vector<Value> values) { return rows_.emplace_back(std::move(values)); }
-
-    std::vector<Recorded> encode(Operation op, std::span<const Value> before, std::span<const Value> after, Csn csn,
-                                 std::int64_t committed_at_us, std::uint32_t xid, std::int64_t now_us) {
-        transaction_.xid = xid;
-        transaction_.committed_at_us = committed_at_us;
-        const Change change{.op = op,
-                            .shape = &shape_,
-                            .position = {.timeline = 1, .csn = csn, .index = 5},
-                            .transaction = &transaction_,
-                            .before = before,
-                            .after = after};
-        Recorder recorder;
-        format_->encode(change, now_us, recorder);
-        return recorder.records;
-    }
-
-    std::vector<Recorded> insert(std::span<const Value> after) {
-        return encode(Operation::insert, {}, after, ++csn_, 1'714'557'600'123'456, 771, 1'714'557'600'400'111);
-    }
-
-    Shape shape_ = items();
-    Transaction transaction_;
-    std::unique_ptr<Format> format_ = make_debezium_format({.id = "src", .database = "inventory"}, options(false));
-    std::deque<std::string> bytes_;
-    std::deque<std::vector<Value>> rows_;
-    Csn csn_ = 0;
+    DebeziumFormatTest() { use("debezium", options()); }
 };
 
 TEST_F(DebeziumFormatTest, PublishesAnInsert) {
@@ -243,7 +152,7 @@ TEST_F(DebeziumFormatTest, PutsSchemasAroundKeyAndValue) {
     const auto before = row(int4(1));
     const auto after = row(int4(2));
     const auto bare = encode(Operation::update, before, after, 7, 0, 1, 2);
-    format_ = make_debezium_format({.id = "src", .database = "inventory"}, options(true));
+    use("debezium", options(true));
     const auto records = encode(Operation::update, before, after, 7, 0, 1, 2);
     ASSERT_EQ(records.size(), 3U);
     const auto wrapped = [](std::string_view schema, const std::string &payload) {
@@ -277,7 +186,7 @@ TEST_F(DebeziumFormatTest, DescribesEveryType) {
                       column("t", 1083, 3),
                       array_column("ds", 1231, 1700, numeric_typmod(4, 1))};
     shape_.key.clear();
-    format_ = make_debezium_format({.id = "src", .database = "inventory"}, options(true));
+    use("debezium", options(true));
     const std::string fields =
         R"([{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"sad,so\"so"},"field":"mood"},)"
         R"({"type":"array","items":{"type":"string","optional":false,"name":"io.debezium.data.Enum","version":1,"parameters":{"allowed":"sad,so\"so"}},"optional":true,"field":"moods"},)"
@@ -300,7 +209,7 @@ TEST_F(DebeziumFormatTest, PublishesANullOfAColumnWithADefaultAsThatDefaultWhenT
     EXPECT_NE(insert(values)[0].value.find(R"("name":null,"price":null,"updated_at":null)"), std::string::npos);
     FormatOptions as_debezium = options(false);
     as_debezium.replace_null_with_default = true;
-    format_ = make_debezium_format({.id = "src", .database = "inventory"}, as_debezium);
+    use("debezium", as_debezium);
     EXPECT_NE(insert(values)[0].value.find(
                   R"("name":"none","price":null,"updated_at":"1970-01-01T00:00:00.000000Z","attrs":null)"),
               std::string::npos);
@@ -309,7 +218,7 @@ TEST_F(DebeziumFormatTest, PublishesANullOfAColumnWithADefaultAsThatDefaultWhenT
 TEST_F(DebeziumFormatTest, ReplacesWhatATopicCannotHave) {
     FormatOptions made = options(false);
     made.prefix = "my shop";
-    format_ = make_debezium_format({.id = "src", .database = "d"}, made);
+    use("debezium", made);
     Shape shape = items();
     shape.schema = "Größe";
     shape.table = "a.b-c_d/\"e\"😀é";

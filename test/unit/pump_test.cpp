@@ -38,6 +38,8 @@ private:
     TimePoint now_{std::chrono::hours(1)};
 };
 
+constexpr std::int64_t heartbeat_number = -1; // in the place of a change's number
+
 // What the broker holds: positions in the order of arrival, as numbers of changes.
 struct Broker {
     std::vector<std::int64_t> changes;
@@ -102,6 +104,7 @@ public:
         return true;
     }
     [[nodiscard]] Csn acknowledged() override { return acknowledged_csn; }
+    [[nodiscard]] std::vector<Shape> captured_tables() override { return {}; }
     void ask_safe_csn(Csn /*after*/, int wait_ms) override {
         longest_wait_ms = std::max(longest_wait_ms, wait_ms);
         ask(SafeCsn{last_csn_});
@@ -218,7 +221,7 @@ public:
                 fail_at_change = -1;
                 throw KafkaError(7, fail_fatally, "the fake broker failed");
             }
-            broker_.changes.push_back(unsent_.front().second);
+            if (unsent_.front().second != heartbeat_number) broker_.changes.push_back(unsent_.front().second);
             unreported_.push_back(unsent_.front().first);
             unsent_.pop_front();
         }
@@ -252,10 +255,11 @@ private:
     std::mt19937 random_{3};
 };
 
-// One message a change: its key is the change's number.
+// One message a change: its key is the change's number. It may come with the next one or the end of the transaction.
 class FakeFormat final : public Format {
 public:
-    FakeFormat(int silent_every, std::int64_t poison) : silent_every_(silent_every), poison_(poison) {}
+    FakeFormat(int silent_every, std::int64_t poison, bool holds_back, int &heartbeats)
+        : silent_every_(silent_every), poison_(poison), holds_back_(holds_back), heartbeats_(heartbeats) {}
 
     [[nodiscard]] std::string_view topic(const Shape & /*shape*/) override { return "t"; }
     void encode(const Change &change, std::int64_t /*now_us*/, MessageSink &sink) override {
@@ -263,13 +267,27 @@ public:
         for (const char byte : change.after[0].bytes) number = number << 8 | static_cast<unsigned char>(byte);
         if (number == poison_) throw DataError("poison");
         if (silent_every_ > 0 && number % silent_every_ == 0) return;
-        const std::string key = std::to_string(number);
-        sink.message({.topic = "t", .partition = 0, .key = key, .value = "v", .headers = {}});
+        end_transaction(sink); // what is held back
+        held_ = std::to_string(number);
+        if (!holds_back_) end_transaction(sink);
     }
+    void end_transaction(MessageSink &sink) override {
+        if (held_) sink.message({.topic = "t", .partition = 0, .key = *held_, .value = "v", .headers = {}});
+        held_.reset();
+    }
+    void heartbeat(std::int64_t /*now_us*/, MessageSink &sink) override {
+        ++heartbeats_;
+        const std::string key = std::to_string(heartbeat_number);
+        sink.message({.topic = "h", .partition = 0, .key = key, .value = "v", .headers = {}});
+    }
+    [[nodiscard]] std::vector<std::string_view> other_topics() const override { return {}; }
 
 private:
     int silent_every_;
     std::int64_t poison_;
+    bool holds_back_;
+    int &heartbeats_;
+    std::optional<std::string> held_;
 };
 
 class PumpTest : public testing::Test {
@@ -280,7 +298,7 @@ protected:
             change_log_, publisher_,
             [this](const Source &source) {
                 shipped_source_ = source.id;
-                return std::make_unique<FakeFormat>(silent_every_, poison_);
+                return std::make_unique<FakeFormat>(silent_every_, poison_, holds_back_, heartbeats_);
             },
             waiter_, log_, options_)
             .run();
@@ -311,6 +329,8 @@ protected:
     PumpOptions options_;
     int silent_every_ = 0;
     std::int64_t poison_ = -1; // a change that cannot be encoded
+    bool holds_back_ = false;  // the format a message until the next
+    int heartbeats_ = 0;
     std::string shipped_source_;
 };
 
@@ -382,6 +402,31 @@ TEST_F(PumpTest, CountsChangesThatYieldNoMessage) {
     change_log_.tables.emplace(); // the fake log does not look for them in the broker
     run();
     EXPECT_EQ(change_log_.acknowledged_csn, 1);
+}
+
+TEST_F(PumpTest, AcknowledgesATransactionOnlyWithWhatTheFormatHeldBack) {
+    holds_back_ = true;
+    commit_many(300);
+    change_log_.slowness = 3;
+    publisher_.fail_at_change = 500;
+    run();
+    expect_complete_in_order();
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
+}
+
+TEST_F(PumpTest, SendsHeartbeatsWhetherOrNotThereAreChanges) {
+    options_.heartbeat_interval = milliseconds(10);
+    waiter_.stop_after = 200;
+    run(false);
+    EXPECT_GE(heartbeats_, 10);
+    EXPECT_LE(heartbeats_, 40);
+    heartbeats_ = 0;
+    commit_many(50);
+    waiter_.stop_after = waiter_.waits + 2000;
+    run(false);
+    EXPECT_GE(heartbeats_, 10);
+    expect_complete_in_order();
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
 }
 
 TEST_F(PumpTest, SkipsTablesThatTheStreamDoesNotHaveAndAcknowledgesThem) {
