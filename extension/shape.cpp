@@ -47,6 +47,18 @@ void append_enum_labels(StringInfo json, Oid type) {
     appendStringInfoChar(json, ']');
 }
 
+// What is particular to a type: an extension's is known by its name, and some have no comma between array elements.
+void append_base_type(StringInfo json, Oid oid, char kind) {
+    HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(oid));
+    if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for type %u", oid);
+    const auto *type = reinterpret_cast<const FormData_pg_type *>(GETSTRUCT(tuple));
+    if (kind == TYPTYPE_BASE && oid >= FirstNormalObjectId)
+        append_text_member(json, "extension_type", NameStr(type->typname));
+    const std::array<char, 2> delimiter{type->typdelim, '\0'};
+    if (type->typdelim != ',') append_text_member(json, "delimiter", delimiter.data());
+    ReleaseSysCache(tuple);
+}
+
 char *default_expression(Relation relation, AttrNumber attribute) {
     const TupleConstr *constraints = RelationGetDescr(relation)->constr;
     for (int i = 0; constraints != nullptr && i < constraints->num_defval; ++i) {
@@ -61,9 +73,11 @@ char *default_expression(Relation relation, AttrNumber attribute) {
 void append_column(StringInfo json, Relation relation, const FormData_pg_attribute &attribute) {
     std::int32_t typmod = attribute.atttypmod;
     const Oid type = getBaseTypeAndTypmod(attribute.atttypid, &typmod);
+    // Only of true arrays: int2vector and the like are subscriptable too, but have text forms of their own.
     const Oid declared_element = get_element_type(type);
-    const Oid element = OidIsValid(declared_element) ? getBaseType(declared_element) : InvalidOid;
-    const Oid described = OidIsValid(element) ? element : type;
+    const bool is_array = OidIsValid(declared_element) && get_array_type(declared_element) == type;
+    const Oid element = is_array ? getBaseType(declared_element) : InvalidOid;
+    const Oid described = is_array ? element : type;
     const char kind = get_typtype(described);
 
     appendStringInfoString(json, "{\"name\":");
@@ -75,6 +89,7 @@ void append_column(StringInfo json, Relation relation, const FormData_pg_attribu
         if (const char *expression = default_expression(relation, attribute.attnum))
             append_text_member(json, "default", expression);
     if (kind == TYPTYPE_ENUM) append_enum_labels(json, described);
+    append_base_type(json, described, kind);
     appendStringInfoChar(json, '}');
 }
 

@@ -17,11 +17,13 @@ enum class Operation : std::uint8_t { insert, update, remove, truncate };
 // One column of a shape. Types are PostgreSQL's oids with domains already resolved to their base type.
 struct Column {
     std::string name;
-    std::string type_name;     // as format_type() prints the declared type, with modifier; a domain's own name
-    std::uint32_t type = 0;    // oid of the base type
-    std::int32_t typmod = -1;  // of the base type
-    std::uint32_t element = 0; // oid of the element's base type when the base type is an array, else 0
-    char kind = 'b';           // pg_type.typtype of the base type, or of the element for an array: b, c, e, m, r
+    std::string type_name;      // as format_type() prints the declared type, with modifier; a domain's own name
+    std::uint32_t type = 0;     // oid of the base type
+    std::int32_t typmod = -1;   // of the base type
+    std::uint32_t element = 0;  // oid of the element's base type when the base type is an array, else 0
+    char kind = 'b';            // pg_type.typtype of the base type, or of the element for an array: b, c, e, m, r
+    std::string extension_type; // name, without its schema, of a base type (or element) that is not built in
+    char delimiter = ',';       // between the elements of an array of the base type, in text
     bool nullable = true;
     std::optional<std::string> default_expression; // pg_get_expr() of the default; not of generated columns
     std::vector<std::string> labels;               // an enum's labels in order (also for an array of it)

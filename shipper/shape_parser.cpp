@@ -80,6 +80,12 @@ Column parse_column(const Members &members) {
     const std::string kind = members.text("kind");
     if (kind.size() != 1) members.fail("has a \"kind\" that is not one letter");
     column.kind = kind.front();
+    if (members.find("extension_type") != nullptr) column.extension_type = members.text("extension_type");
+    if (members.find("delimiter") != nullptr) {
+        const std::string delimiter = members.text("delimiter");
+        if (delimiter.size() != 1) members.fail("has a \"delimiter\" that is not one character");
+        column.delimiter = delimiter.front();
+    }
     column.nullable = !members.boolean("not_null");
     if (members.find("default") != nullptr) column.default_expression = members.text("default");
     if (members.find("labels") != nullptr)

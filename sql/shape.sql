@@ -42,6 +42,15 @@ INSERT INTO d (price) VALUES (1.5);
 SELECT jsonb_pretty((c::jsonb - 'type' - 'element')) FROM waybill.shape, json_array_elements(definition -> 'columns') c
 WHERE definition ->> 'table' = 'd' AND definition ->> 'schema' = 'shape';
 
+-- What takes subscripts is not always an array, and not all arrays have commas.
+CREATE TABLE e (id int PRIMARY KEY, v int2vector, vs int2vector[], b box[], lb box);
+SELECT waybill.enable_capture('e');
+INSERT INTO e VALUES (1, '1 2 3', '{1 2,3}', '{(1,1),(0,0);(2,2),(0,0)}', '(1,1),(0,0)');
+SELECT c ->> 'name' AS name, (c ->> 'element')::oid::regtype AS element, c ->> 'delimiter' AS delimiter
+FROM waybill.shape, json_array_elements(definition -> 'columns') c
+WHERE definition ->> 'table' = 'e' AND definition ->> 'schema' = 'shape';
+SELECT after FROM log WHERE "table" = 'e';
+
 -- An unaltered table keeps its shape, and its partitions share it.
 CREATE TABLE p (id int PRIMARY KEY, v int) PARTITION BY RANGE (id);
 CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);

@@ -321,7 +321,6 @@ void write_pg_element_text(JsonWriter &out, const ValueType &type, const Value &
     case TypeOid::interval: return write_interval(out, interval_of(value));
     case TypeOid::uuid: return write_uuid(out, bytes);
     case TypeOid::point: return write_point(out, point_of(value));
-    case TypeOid::box:
     case TypeOid::tsvector:
     case TypeOid::unknown: break;
     }

@@ -20,7 +20,6 @@ enum class TypeOid : std::uint32_t {
     json = 114,
     xml = 142,
     point = 600,
-    box = 603,
     float4 = 700,
     float8 = 701,
     money = 790,

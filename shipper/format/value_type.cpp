@@ -12,13 +12,6 @@ constexpr std::int32_t max_fraction_digits = 6;
 // What Connect calls milliseconds holds a time of at most this many digits behind the second.
 constexpr std::int32_t max_ms_fraction_digits = 3;
 
-// An extension's types have no oids of their own: "public.vector(3)[]" is known by its "vector".
-std::string_view bare_type_name(std::string_view name) {
-    name = name.substr(0, name.find_first_of("(["));
-    const std::size_t dot = name.rfind('.');
-    return dot == name.npos ? name : name.substr(dot + 1);
-}
-
 Mapping decimal_mapping(const TypeOptions &options, bool has_scale) {
     switch (options.decimal) {
     case DecimalMode::precise: return has_scale ? Mapping::decimal : Mapping::variable_decimal;
@@ -158,13 +151,12 @@ void set_scalar(ValueType &type, const Column &column, const TypeOptions &option
     case TypeOid::xml: type.mapping = Mapping::xml; return;
     case TypeOid::point: type.mapping = Mapping::point; return;
     case TypeOid::tsvector: type.mapping = Mapping::tsvector; return;
-    case TypeOid::box:
     case TypeOid::unknown: break;
     }
     if (column.kind == 'e')
         set_enum(type, column.labels);
-    else if (column.kind == 'b')
-        set_extension_type(type, bare_type_name(column.type_name), options);
+    else
+        set_extension_type(type, column.extension_type, options);
 }
 
 // What Maxwell publishes is what MySQL's types are; the others are text.
@@ -191,13 +183,6 @@ Mapping maxwell_mapping(Mapping mapping) {
     }
 }
 
-// Nearly all types have a comma between the elements of their arrays.
-char array_delimiter(const ValueType &type, std::string_view name) {
-    if (type.oid == TypeOid::box) return ';';
-    if (name == "geometry" || name == "geography") return ':';
-    return ',';
-}
-
 } // namespace
 
 ValueType value_type_of(const Column &column, const TypeOptions &options) {
@@ -205,8 +190,8 @@ ValueType value_type_of(const Column &column, const TypeOptions &options) {
     type.holds_array = column.element != 0;
     type.is_array = type.holds_array;
     type.oid = static_cast<TypeOid>(type.is_array ? column.element : column.type);
+    type.delimiter = column.delimiter;
     set_scalar(type, column, options);
-    type.delimiter = array_delimiter(type, bare_type_name(column.type_name));
     if (any_matches(options.as_text, column.type_name)) {
         type.mapping = Mapping::pg_text_of_whole;
         type.is_array = false;

@@ -14,7 +14,7 @@ const std::string orders = R"json({"relation":16384,"schema":"public","table":"o
      "default":"nextval('orders_id_seq'::regclass)"},
     {"name":"region","type_name":"text","type":25,"typmod":-1,"element":0,"kind":"b","not_null":true},
     {"name":"moods","type_name":"mood[]","type":16400,"typmod":-1,"element":4294967295,"kind":"e","not_null":false,
-     "labels":["sad","ü\"ber"],"later":{"more":[1]}}]})json";
+     "labels":["sad","ü\"ber"],"extension_type":"mood","delimiter":";","later":{"more":[1]}}]})json";
 
 std::string error_of(const std::string &definition) {
     try {
@@ -49,6 +49,10 @@ TEST(ShapeParser, ReadsAllMembers) {
     EXPECT_EQ(shape.columns[1].default_expression, std::nullopt);
     EXPECT_EQ(shape.columns[2].element, 4294967295U);
     EXPECT_TRUE(shape.columns[2].nullable);
+    EXPECT_EQ(shape.columns[1].extension_type, "");
+    EXPECT_EQ(shape.columns[2].extension_type, "mood");
+    EXPECT_EQ(shape.columns[1].delimiter, ',');
+    EXPECT_EQ(shape.columns[2].delimiter, ';');
     EXPECT_EQ(shape.columns[2].labels, (std::vector<std::string>{"sad", "ü\"ber"}));
 }
 
@@ -69,6 +73,8 @@ TEST(ShapeParser, SaysWhichMemberOfWhichColumnIsWrong) {
     EXPECT_EQ(error_of(with("4294967295", "4294967296")), R"(shape 7, column 3, has a "element" out of range)");
     EXPECT_EQ(error_of(with(R"("kind":"e")", R"("kind":"enum")")),
               R"(shape 7, column 3, has a "kind" that is not one letter)");
+    EXPECT_EQ(error_of(with(R"("delimiter":";")", R"("delimiter":"")")),
+              R"(shape 7, column 3, has a "delimiter" that is not one character)");
     EXPECT_EQ(error_of(with(R"("sad")", "5")), R"(shape 7, column 3, has a "labels" that is not a string)");
     EXPECT_EQ(error_of(with(R"("region","id")", R"("no such")")),
               R"(shape 7 has the key column "no such", which is no column)");
