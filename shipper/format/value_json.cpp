@@ -98,8 +98,8 @@ void write_bits(JsonWriter &out, const ValueType &type, const Value &value) {
 
 // What the document says. A json's text has the spaces and line breaks that it was given, but only between tokens; a
 // record stays on one line.
-void write_raw_json(JsonWriter &out, const Value &value) {
-    const std::string_view text = jsonb_text(value);
+void write_raw_json(JsonWriter &out, const ValueType &type, const Value &value) {
+    const std::string_view text = type.oid == TypeOid::jsonb ? jsonb_text(value) : value.bytes;
     char *const to = out.room(text.size());
     out.advance(std::transform(text.begin(), text.end(), to,
                                [](char c) { return static_cast<unsigned char>(c) < 0x20 ? ' ' : c; }));
@@ -166,7 +166,7 @@ void write_element(JsonWriter &out, const ValueType &type, const Value &value) {
     case Mapping::pg_text_of_whole: return write_pg_string(out, type, value, write_pg_text);
     case Mapping::pg_text_zulu: return write_zulu(out, type, value);
     case Mapping::jsonb: return out.string(jsonb_text(value));
-    case Mapping::raw_json: return write_raw_json(out, value);
+    case Mapping::raw_json: return write_raw_json(out, type, value);
     case Mapping::bytes:
     case Mapping::base64:
     case Mapping::base64_url:
