@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and does nothing at all when everything is there.
 #
-#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka lint, checked; default: all but the last
+#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka consumers lint, checked; default: all but the last
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
-# otherwise it says in one line what to install and fails. Kafka's jars come through Maven, see kafka-jars.sh.
+# otherwise it says in one line what to install and fails. Kafka's and its consumers' jars come through Maven, see
+# maven-jars.sh.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,10 +18,11 @@ packages_of() {
         server) echo "postgresql-$postgresql" ;;
         test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest ;;
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
+        consumers) echo openjdk-17-jdk-headless maven ;;
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
-            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, lint, checked" >&2
+            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, lint, checked" >&2
             return 2
             ;;
     esac
@@ -34,7 +36,7 @@ missing_of() {
 }
 
 if (($# == 0)); then
-    set -- build server test kafka lint
+    set -- build server test kafka consumers lint
 fi
 wanted=()
 for group in "$@"; do
@@ -87,7 +89,8 @@ if ((${#missing[@]})); then
 fi
 
 for group in "$@"; do
-    if [[ $group == kafka ]]; then
-        "$here/kafka-jars.sh" >/dev/null
-    fi
+    case $group in
+        kafka) "$here/maven-jars.sh" "$here/../test/rig/kafka-pom.xml" >/dev/null ;;
+        consumers) "$here/maven-jars.sh" "$here/../test/consumers/pom.xml" >/dev/null ;;
+    esac
 done

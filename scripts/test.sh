@@ -57,7 +57,7 @@ trap 'exit 143' TERM HUP
 # ---- dependencies and build
 
 groups=(build server)
-! wants e2e || groups+=(kafka)
+! wants e2e || groups+=(kafka consumers)
 ! wants e2e && ! wants unit || groups+=(test)
 ! wants lint || groups+=(lint)
 scripts/dependencies.sh "${groups[@]}"

@@ -11,9 +11,9 @@ from . import processes
 from .processes import ROOT, Child, wait_until
 
 
-def jars() -> pathlib.Path:
-    """Where Kafka's jars are; fetched when they are not there yet."""
-    done = subprocess.run([ROOT / "scripts" / "kafka-jars.sh"], check=True, stdin=subprocess.DEVNULL,
+def jars(pom: pathlib.Path = pathlib.Path(__file__).with_name("kafka-pom.xml")) -> pathlib.Path:
+    """Where the jars of a pom.xml are, Kafka's unless another is named; fetched when they are not there yet."""
+    done = subprocess.run([ROOT / "scripts" / "maven-jars.sh", pom], check=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True)
     return pathlib.Path(done.stdout.strip())
 
