@@ -1,4 +1,5 @@
-"""Column values: from PostgreSQL's text and from Debezium's JSON to one canonical Python value, to compare the two.
+"""Column values: from PostgreSQL's text, from Debezium's JSON and from what other consumers make of that to one canonical
+Python value, to compare them.
 
 Written from the documentation of both formats and on purpose without a look at how the shipper does it. Types that are
 not named here are PostgreSQL's text in both.
@@ -8,6 +9,7 @@ import base64
 import dataclasses
 import datetime
 import decimal
+import json
 import re
 import struct
 
@@ -123,6 +125,13 @@ def parse_array(text: str) -> list:
     return items
 
 
+def _pairs(text: str) -> list[tuple[str, str | None]]:
+    """What an hstore's text says."""
+    quoted = r'"((?:[^"\\]|\\.)*)"'
+    return [tuple(None if part is None else re.sub(r"\\(.)", r"\1", part) for part in found.groups())
+            for found in re.finditer(f"{quoted}=>(?:NULL|{quoted})", text)]
+
+
 def _milliseconds(type_: Type) -> bool:
     return 0 <= type_.typmod <= 3
 
@@ -169,6 +178,8 @@ def from_text(type_: Type, text: str | None):
         case "point":
             x, y = text.strip("()").split(",")
             return _float(x, False), _float(y, False)
+        case "hstore":
+            return json.dumps(dict(_pairs(text)), separators=(",", ":"), ensure_ascii=False)
         case _:
             return text
 
@@ -200,5 +211,37 @@ def from_json(type_: Type, value):
             return _moment_us(value)
         case "point":
             return _float(value["x"], False), _float(value["y"], False)
+        case _:
+            return value
+
+
+def from_schema(schema: dict, value):
+    """The canonical value of a field that a consumer read, by its Connect schema and without a look at the column's type.
+
+    Bytes are hexadecimal, as are decimals to whom they are bytes, too; to others those are digits. Numbers that JSON cannot
+    say are text.
+    """
+    if value is None:
+        return None
+    match schema.get("name"):
+        case "org.apache.kafka.connect.data.Decimal":
+            if schema.get("raw"):
+                return _scaled(int.from_bytes(bytes.fromhex(value), "big", signed=True), int(schema["parameters"]["scale"]))
+            return decimal.Decimal(value)
+        case "io.debezium.data.VariableScaleDecimal":
+            return _scaled(int.from_bytes(bytes.fromhex(value["value"]), "big", signed=True), value["scale"])
+        case "io.debezium.time.ZonedTime":
+            return _clock_us(value.removesuffix("Z"))
+        case "io.debezium.time.ZonedTimestamp":
+            return _moment_us(value)
+        case "io.debezium.data.geometry.Point":
+            return _float(value["x"], False), _float(value["y"], False)
+    match schema["type"]:
+        case "array":
+            return [from_schema(schema["items"], item) for item in value]
+        case "bytes":
+            return bytes.fromhex(value)
+        case "float32" | "float64":
+            return _float(value, schema["type"] == "float32")
         case _:
             return value
