@@ -302,21 +302,6 @@ TEST(TypeModes, WriteTheTextOfTypesThatAreAskedFor) {
     EXPECT_EQ(json(texts, copied, testing::binary(array(25, {"a"}))), "[\"a\"]");
 }
 
-TEST(TypeModes, AreKnownByTheirNames) {
-    EXPECT_EQ(decimal_mode("string", "s"), DecimalMode::as_string);
-    EXPECT_EQ(time_mode("isostring", "s"), TimeMode::isostring);
-    EXPECT_EQ(binary_mode("base64_url_safe", "s"), BinaryMode::base64_url_safe);
-    EXPECT_EQ(interval_mode("string", "s"), IntervalMode::as_string);
-    EXPECT_EQ(hstore_mode("map", "s"), HstoreMode::map);
-    try {
-        static_cast<void>(decimal_mode("exact", "waybill.toml: types.decimal"));
-        FAIL();
-    } catch (const ConfigError &error) {
-        EXPECT_STREQ(error.what(), "waybill.toml: types.decimal = \"exact\" is not supported; possible: \"precise\", "
-                                   "\"string\", \"double\"");
-    }
-}
-
 TEST(TypeModes, EncodeDefaultsLikeValues) {
     TypeOptions options;
     options.decimal = DecimalMode::as_string;
