@@ -1,5 +1,6 @@
-// waybill.watch_ddl(): the event trigger that keeps captured tables captured. It is called for every CREATE TABLE and
-// ALTER TABLE of the database, and has to be nothing for nearly all of them.
+// waybill.watch_ddl() and watch_drop(): the event triggers that keep captured tables captured. They are called for
+// every CREATE TABLE and ALTER TABLE of the database and for all that is dropped, and have to be nothing for nearly all
+// of it.
 #include "postgres.hpp"
 #include "scope.hpp"
 
@@ -39,12 +40,29 @@ Concern concern_of(const Node *statement) {
     return concern;
 }
 
-void after_ddl(bool new_partition) {
+// Whether more than what was named and what belongs to it may have been dropped: a table's triggers go with it.
+bool drops_other_objects(const Node *statement) {
+    return !IsA(statement, DropStmt) || reinterpret_cast<const DropStmt *>(statement)->behavior == DROP_CASCADE;
+}
+
+bool drops_trigger(const Node *statement) {
+    return IsA(statement, DropStmt) && reinterpret_cast<const DropStmt *>(statement)->removeType == OBJECT_TRIGGER;
+}
+
+void call(const char *function, bool argument) {
     SPI_connect();
     std::array<Oid, 1> types{BOOLOID};
-    std::array<Datum, 1> arguments{BoolGetDatum(new_partition)};
-    SPI_execute_with_args("SELECT waybill.after_ddl($1)", 1, types.data(), arguments.data(), nullptr, false, 0);
+    std::array<Datum, 1> arguments{BoolGetDatum(argument)};
+    SPI_execute_with_args(psprintf("SELECT waybill.%s($1)", function), 1, types.data(), arguments.data(), nullptr,
+                          false, 0);
     SPI_finish();
+}
+
+const Node *statement_of_event(FunctionCallInfo fcinfo, const char *function) {
+    if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+        ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+                errmsg("function \"waybill.%s\" must be called by an event trigger", function));
+    return reinterpret_cast<const EventTriggerData *>(fcinfo->context)->parsetree;
 }
 
 } // namespace
@@ -54,16 +72,21 @@ void after_ddl(bool new_partition) {
 extern "C" {
 
 PG_FUNCTION_INFO_V1(waybill_watch_ddl);
+PG_FUNCTION_INFO_V1(waybill_watch_drop);
 PGDLLEXPORT Datum waybill_watch_ddl(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_watch_drop(PG_FUNCTION_ARGS);
 
 Datum waybill_watch_ddl(PG_FUNCTION_ARGS) {
     using namespace waybill;
-    if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-        ereport(ERROR, errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-                errmsg("function \"waybill.watch_ddl\" must be called by an event trigger"));
-    const auto *data = reinterpret_cast<const EventTriggerData *>(fcinfo->context);
-    if (const Concern concern = concern_of(data->parsetree); concern != Concern::none)
-        after_ddl(concern == Concern::new_partition);
+    if (const Concern concern = concern_of(statement_of_event(fcinfo, "watch_ddl")); concern != Concern::none)
+        call("after_ddl", concern == Concern::new_partition);
+    PG_RETURN_NULL();
+}
+
+Datum waybill_watch_drop(PG_FUNCTION_ARGS) {
+    using namespace waybill;
+    const Node *statement = statement_of_event(fcinfo, "watch_drop");
+    if (drops_trigger(statement) || drops_other_objects(statement)) call("after_drop", drops_trigger(statement));
     PG_RETURN_NULL();
 }
 

@@ -528,8 +528,9 @@ CREATE FUNCTION waybill.watch_ddl() RETURNS event_trigger
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_watch_ddl';
 COMMENT ON FUNCTION waybill.watch_ddl() IS 'calls after_ddl() when a statement may concern capture';
 
-CREATE FUNCTION waybill.watch_drop() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Called by watch_drop() when a trigger was dropped, or what others may have depended on.
+CREATE FUNCTION waybill.after_drop(of_trigger boolean) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     dropped record;
     unconditional regclass;
@@ -547,7 +548,7 @@ BEGIN
             IF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = dropped."table" AND t.kind = 'row'
                        AND t.parent = 0 AND waybill.condition_name(t.name) = ANY (dropped.names)) THEN
                 unconditional := dropped."table";
-            ELSIF TG_TAG <> 'DROP TRIGGER' OR NOT dropped.captures THEN
+            ELSIF NOT of_trigger OR NOT dropped.captures THEN
                 CONTINUE; -- that of a partition, with its partition
             ELSIF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = dropped."table" AND t.kind = 'row') THEN
                 PERFORM waybill.warn_of_gaps(a) FROM waybill.captured_ancestors(dropped."table") a;
@@ -569,8 +570,12 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION waybill.watch_drop() IS
-    'warns when a trigger of a captured table is dropped by other means than disable_capture(), and keeps its condition';
+COMMENT ON FUNCTION waybill.after_drop IS
+    'warns when a trigger of a captured table was dropped by other means than disable_capture(), and keeps its condition';
+
+CREATE FUNCTION waybill.watch_drop() RETURNS event_trigger
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_watch_drop';
+COMMENT ON FUNCTION waybill.watch_drop() IS 'calls after_drop() when what was dropped may concern capture';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Reading the log: what a shipper calls
