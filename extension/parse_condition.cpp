@@ -153,10 +153,8 @@ Datum waybill_parse_condition(PG_FUNCTION_ARGS) {
     Relation relation = relation_open(PG_GETARG_OID(0), AccessShareLock);
     const char *condition = TextDatumGetCString(PG_GETARG_DATUM(1));
     Node *expression = parse_condition(relation, condition);
-    // Text that is read again may be printed in yet another form (lists of IN); after that it stays.
-    for (const char *printed = print(relation, expression); std::strcmp(printed, condition) != 0;
-         printed = print(relation, expression))
-        expression = parse_condition(relation, condition = printed);
+    // What is printed may be printed in yet another form when it was read again (lists of IN); then it stays as it is.
+    for (int i = 0; i < 3; ++i) expression = parse_condition(relation, condition = print(relation, expression));
     if (PG_GETARG_BOOL(2))
         condition = deparse_expression(expression, deparse_context_for("old", RelationGetRelid(relation)), true, false);
     relation_close(relation, AccessShareLock);

@@ -18,7 +18,7 @@ struct Evaluator {
 
 struct RowCondition {
     Expr *expression;
-    Oid relation;
+    char *table;
     Oid owner;
     Evaluator evaluator;
 };
@@ -63,16 +63,15 @@ Evaluator make_evaluator(const RowCondition &condition) {
     return evaluator;
 }
 
-void tell_condition(void *relation) {
-    errcontext("waybill's condition for the capture of table \"%s\"",
-               get_rel_name(*static_cast<const Oid *>(relation)));
+void tell_condition(void *table) {
+    errcontext("waybill's condition for the capture of table \"%s\"", static_cast<const char *>(table));
 }
 
 bool evaluate(const RowCondition &condition, const Evaluator &evaluator, TupleTableSlot *row) {
     bool satisfied = false;
     evaluator.context->ecxt_scantuple = row;
     const auto run = [&] { satisfied = ExecQual(evaluator.state, evaluator.context); };
-    with_error_context(tell_condition, const_cast<Oid *>(&condition.relation), [&] {
+    with_error_context(tell_condition, condition.table, [&] {
         if (evaluator.depends_on_settings)
             with_pinned_settings(run);
         else
@@ -84,10 +83,10 @@ bool evaluate(const RowCondition &condition, const Evaluator &evaluator, TupleTa
 
 } // namespace
 
-const RowCondition *make_row_condition(const char *when, Oid relation, Oid owner) {
+const RowCondition *make_row_condition(const char *when, const RelationData &relation, Oid owner) {
     auto *condition = static_cast<RowCondition *>(palloc0(sizeof(RowCondition)));
     condition->expression = static_cast<Expr *>(stringToNode(when));
-    condition->relation = relation;
+    condition->table = pstrdup(NameStr(relation.rd_rel->relname));
     condition->owner = owner;
     condition->evaluator = make_evaluator(*condition);
     return condition;

@@ -15,7 +15,7 @@ struct RowCondition;
 // Makes the condition of a table or partition, from the WHEN of its trigger; allocated in the current memory context.
 // `owner` is of the table that was captured: it is his privileges on functions that count, not the writers'.
 // Error: what PostgreSQL finds wrong with it now.
-const RowCondition *make_row_condition(const char *when, Oid relation, Oid owner);
+const RowCondition *make_row_condition(const char *when, const RelationData &relation, Oid owner);
 
 // Whether a row of that table or partition satisfies its condition; null is false. Functions in it run as the writer.
 // Error: whatever they raise, which fails the writer's statement.

@@ -146,7 +146,7 @@ const RowCondition *condition_of(const RelationData &relation, const RelationDat
         if (trigger_origin(trigger, relation.rd_id).relation != published.rd_id) continue;
         const char *when = find_trigger(relation, trigger).tgqual;
         if (when == nullptr) continue; // not made by enable_capture()
-        return make_row_condition(pstrdup(when), relation.rd_id, published.rd_rel->relowner);
+        return make_row_condition(pstrdup(when), relation, published.rd_rel->relowner);
     }
     return nullptr;
 }

@@ -302,7 +302,8 @@ BEGIN
     SELECT t.name INTO present FROM waybill.capture_trigger t
         WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0;
     IF present IS NOT NULL AND (condition IS NULL OR NOT replaces) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', present, "table");
+        EXECUTE format('ALTER TRIGGER %I ON %s RENAME TO "!waybill_former_condition"', present, "table"); -- see after_drop()
+        EXECUTE format('DROP TRIGGER "!waybill_former_condition" ON %s', "table");
     END IF;
     IF condition IS NULL THEN
         RETURN;
@@ -393,6 +394,7 @@ BEGIN
                WHERE t.relation = "table" AND t.parent = 0
                  AND (t.kind <> 'before truncate' -- which a partition needs as long as an ancestor is captured
                       OR NOT EXISTS (SELECT FROM waybill.capture_trigger a WHERE a.relation = "table" AND a.parent <> 0))
+               ORDER BY t.kind = 'condition' -- last: see after_drop()
     LOOP
         EXECUTE format('DROP TRIGGER %I ON %s', own, "table");
     END LOOP;
@@ -528,16 +530,15 @@ CREATE FUNCTION waybill.watch_ddl() RETURNS event_trigger
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_watch_ddl';
 COMMENT ON FUNCTION waybill.watch_ddl() IS 'calls after_ddl() when a statement may concern capture';
 
--- Called by watch_drop() when a trigger was dropped, or what others may have depended on.
+-- Called by watch_drop() when a trigger was dropped, or what others may have depended on. Without its condition all rows of
+-- a table would be captured: who wants that has to say so.
 CREATE FUNCTION waybill.after_drop(of_trigger boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    warns CONSTANT boolean := of_trigger AND current_setting('waybill.ddl_warnings', true) IS DISTINCT FROM 'off';
     dropped record;
     unconditional regclass;
 BEGIN
-    IF current_setting('waybill.ddl_warnings', true) = 'off' THEN
-        RETURN;
-    END IF;
     BEGIN
         FOR dropped IN SELECT to_regclass(format('%I.%I', address_names[1], address_names[2])) AS "table",
                               bool_or(original AND starts_with(address_names[3], '!waybill_capture')) AS captures,
@@ -548,8 +549,8 @@ BEGIN
             IF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = dropped."table" AND t.kind = 'row'
                        AND t.parent = 0 AND waybill.condition_name(t.name) = ANY (dropped.names)) THEN
                 unconditional := dropped."table";
-            ELSIF NOT of_trigger OR NOT dropped.captures THEN
-                CONTINUE; -- that of a partition, with its partition
+            ELSIF NOT warns OR NOT dropped.captures THEN
+                CONTINUE;
             ELSIF EXISTS (SELECT FROM waybill.capture_trigger t WHERE t.relation = dropped."table" AND t.kind = 'row') THEN
                 PERFORM waybill.warn_of_gaps(a) FROM waybill.captured_ancestors(dropped."table") a;
             ELSIF dropped."table" IS NOT NULL THEN
@@ -562,7 +563,7 @@ BEGIN
         RAISE WARNING USING MESSAGE = format('could not check what the dropped trigger captured: %s', SQLERRM),
             HINT = 'Look at waybill.captured_tables.';
     END;
-    IF unconditional IS NOT NULL THEN -- by CASCADE
+    IF unconditional IS NOT NULL THEN
         RAISE dependent_objects_still_exist USING
             MESSAGE = format('cannot drop the condition for the capture of table %s', unconditional),
             DETAIL = 'All its rows would be captured.',

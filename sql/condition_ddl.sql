@@ -43,7 +43,9 @@ SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regc
 SELECT tell('ALTER TABLE t DROP COLUMN "Number"');
 SELECT tell('ALTER TABLE t DROP COLUMN "Number" CASCADE');
 SELECT tell('ALTER TABLE t ALTER COLUMN "Number" TYPE bigint');
+SET waybill.ddl_warnings = off;
 SELECT tell('DROP TYPE mood CASCADE');
+RESET waybill.ddl_warnings;
 SELECT tell(format('DROP TRIGGER %I ON t', name)) FROM waybill.capture_trigger WHERE relation = 't'::regclass AND kind = 'condition';
 SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 BEGIN;

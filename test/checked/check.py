@@ -22,8 +22,8 @@ ALARM = re.compile(r"leak|TRAP: |PANIC|terminated by signal|was not closed|still
 PROGRAM_DIRECTORY = {"pg_regress": "regress", "pg_isolation_regress": "isolation"}
 SETTINGS = {"autovacuum": "off"}
 # Where everything takes fifty times as long: files that say much in few statements, all kinds of changes among them.
-SHORT_FILES = {"command_order", "condition_ddl", "condition_errors", "context", "dml", "errors", "fetch", "key", "partition", "prepared", "privileges",
-               "savepoint", "settings", "shape", "types"}
+SHORT_FILES = {"command_order", "condition_ddl", "condition_errors", "context", "dml", "errors", "fetch", "key", "partition",
+               "prepared", "privileges", "savepoint", "settings", "shape", "types"}
 UNDEFINED_TRAPS = "-fsanitize=undefined -fno-sanitize=vptr -fsanitize-undefined-trap-on-error"
 
 
