@@ -97,6 +97,11 @@ ALTER DOMAIN small ADD CHECK (VALUE <> 7);
 INSERT INTO t (id, n, p) VALUES (5, 7, '(0,1,2)');
 UPDATE t SET n = 2;
 SELECT op, after FROM latest;
+CREATE TABLE plain (id int PRIMARY KEY, n int);
+SELECT waybill.enable_capture('plain', condition => $$ n::condition_ddl.small > 0 $$);
+INSERT INTO plain VALUES (1, 8);
+ALTER DOMAIN small ADD CHECK (VALUE <> 8);
+INSERT INTO plain VALUES (2, 8);
 -- All of it goes with its table, and without capture.
 SELECT waybill.disable_capture('t');
 SELECT tell('ALTER TABLE t DROP COLUMN "Number"');
