@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and does nothing at all when everything is there.
 #
-#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka consumers lint, checked; default: all but the last
+#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka consumers lint, bench, checked; default: all but
+#                                        the last two
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
 # otherwise it says in one line what to install and fails. Kafka's and its consumers' jars come through Maven, see
@@ -20,9 +21,10 @@ packages_of() {
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
         consumers) echo openjdk-17-jdk-headless maven ;;
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
+        bench) echo libbenchmark-dev ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
-            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, lint, checked" >&2
+            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, lint, bench, checked" >&2
             return 2
             ;;
     esac

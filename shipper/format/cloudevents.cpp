@@ -4,8 +4,8 @@
 #include "event_format.hpp"
 #include "format_settings.hpp"
 
-#include <array>
-#include <cstdio>
+#include <spdlog/fmt/fmt.h>
+
 #include <string>
 #include <vector>
 
@@ -18,8 +18,12 @@ namespace {
 enum class Attributes : std::uint8_t { debezium, specification };
 
 struct Extension {
+    Extension(const EnvelopeField *of, const std::string &name)
+        : field(of), member(",\"" + name + "\":"), header("ce_" + name) {}
+
     const EnvelopeField *field;
-    std::string name;
+    std::string member; // what comes before its value in an event's JSON
+    std::string header;
 };
 
 // Debezium's names: iodebezium, then the field's letters and digits.
@@ -32,15 +36,15 @@ std::string extension_name(std::string_view prefix, std::string_view field) {
 
 std::vector<Extension> make_extensions(Attributes attributes) {
     std::vector<Extension> made;
-    made.push_back({.field = find_envelope_field("op"), .name = "iodebeziumop"});
+    made.emplace_back(find_envelope_field("op"), "iodebeziumop");
     for (const EnvelopeField &field : source_fields())
         // In lower case it would be the transaction's id.
         if (attributes == Attributes::specification && field.id == EnvelopeField::Id::tx_id)
-            made.push_back({.field = &field, .name = "iodebeziumsourcetxid"});
+            made.emplace_back(&field, "iodebeziumsourcetxid");
         else
-            made.push_back({.field = &field, .name = extension_name("iodebezium", field.field)});
+            made.emplace_back(&field, extension_name("iodebezium", field.field));
     for (const EnvelopeField &field : transaction_fields())
-        made.push_back({.field = &field, .name = extension_name("iodebeziumtx", field.field)});
+        made.emplace_back(&field, extension_name("iodebeziumtx", field.field));
     return made;
 }
 
@@ -68,8 +72,8 @@ private:
     JsonWriter value_;
     JsonWriter id_;
     JsonWriter time_;
-    std::vector<std::string> header_names_; // of the extensions
-    std::vector<JsonWriter> header_values_; // likewise
+    std::int64_t time_ms_ = 0;              // that time_ says
+    std::vector<JsonWriter> header_values_; // of the extensions
 };
 
 constexpr std::string_view event_type = "io.debezium.connector.postgresql.DataChangeEvent";
@@ -78,9 +82,7 @@ CloudEventsFormat::CloudEventsFormat(const Source &source, const FormatOptions &
                                      Attributes attributes)
     : EventFormat(source, options), binary_(binary), attributes_(attributes), extensions_(make_extensions(attributes)),
       field_writer_(source, options), event_source_("/debezium/postgresql/" + options.prefix),
-      header_values_(extensions_.size()) {
-    for (const Extension &extension : extensions_) header_names_.push_back("ce_" + extension.name);
-}
+      header_values_(extensions_.size()) {}
 
 void CloudEventsFormat::complete(TablePlan &plan) const {
     if (options().schemas)
@@ -126,9 +128,7 @@ void CloudEventsFormat::write_structured(const Event &event) {
     for (const Extension &extension : extensions_) {
         const bool has = has_value(*extension.field, event);
         if (!has && attributes_ == Attributes::specification) continue;
-        value_.raw(",\"");
-        value_.raw(extension.name);
-        value_.raw("\":");
+        value_.raw(extension.member);
         const bool quoted = has && extension.field->type != "string"; // numbers may be too large for the specification
         if (quoted) value_.raw('"');
         field_writer_.write_json(value_, *extension.field, event);
@@ -151,7 +151,7 @@ void CloudEventsFormat::add_attributes(const Event &event) {
         JsonWriter &value = header_values_[at];
         value.clear();
         field_writer_.write_text(value, field, event);
-        headers().add(header_names_[at], value.view());
+        headers().add(extensions_[at].header, value.view());
     }
     headers().add("content-type", "application/json");
 }
@@ -187,14 +187,13 @@ void CloudEventsFormat::write_id(const Event &event) {
 void CloudEventsFormat::write_time(const Event &event) {
     constexpr std::int64_t ms_per_day = 86'400'000;
     const std::int64_t ms = event.change.transaction->committed_at_us / 1000;
+    if (ms == time_ms_ && time_.size() != 0) return;
+    time_ms_ = ms;
     const CivilDate date = civil_from_days(ms / ms_per_day);
     const auto of_day = static_cast<std::uint32_t>(ms % ms_per_day);
-    std::array<char, 40> text{};
-    const int size = std::snprintf(text.data(), text.size(), "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
-                                   static_cast<unsigned>(date.year), date.month, date.day, of_day / 3'600'000,
-                                   of_day / 60'000 % 60, of_day / 1000 % 60, of_day % 1000);
     time_.clear();
-    time_.raw({text.data(), static_cast<std::size_t>(size)});
+    time_.raw(fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", date.year, date.month, date.day,
+                          of_day / 3'600'000, of_day / 60'000 % 60, of_day / 1000 % 60, of_day % 1000));
 }
 
 } // namespace

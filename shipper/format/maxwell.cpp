@@ -12,9 +12,9 @@
 #include "table_plan.hpp"
 #include "template.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -191,11 +191,7 @@ void MaxwellFormat::write_record(const Change &change, const TablePlan &plan, st
         rest_.raw('"');
     }
     if (output_.push_ts) {
-        std::array<char, 40> text{};
-        const int size =
-            std::snprintf(text.data(), text.size(), ",\"push_ts\":%lld.%06lld",
-                          static_cast<long long>(now_us / 1'000'000), static_cast<long long>(now_us % 1'000'000));
-        rest_.raw({text.data(), static_cast<std::size_t>(size)});
+        rest_.raw(fmt::format(",\"push_ts\":{}.{:06}", now_us / 1'000'000, now_us % 1'000'000));
     }
     if (!plan.key.empty()) write_primary_key(plan, row);
     rest_.raw(",\"data\":");
