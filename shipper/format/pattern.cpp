@@ -22,6 +22,7 @@ re2::RE2::Options options() {
 
 Pattern::Pattern(const std::string &text, const std::string &where)
     : expression_(std::make_unique<re2::RE2>(text, options())) {
+    if (text.empty()) throw ConfigError(where + ": a pattern is empty, so it matches nothing");
     if (!expression_->ok())
         throw ConfigError(where + ": \"" + text + "\" is not a regular expression: " + expression_->error());
 }

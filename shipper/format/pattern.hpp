@@ -16,7 +16,7 @@ namespace waybill {
 // from lower case ("(?-i)" in it makes it do so).
 class Pattern {
 public:
-    // `where` names the setting, for the error. Throws ConfigError when `text` is no regular expression.
+    // `where` names the setting, for the error. Throws ConfigError when `text` is empty or no regular expression.
     Pattern(const std::string &text, const std::string &where);
     ~Pattern();
     Pattern(const Pattern &other); // compiles it again

@@ -13,16 +13,12 @@ namespace {
 
 constexpr std::size_t max_topic_size = 249; // Kafka's limit
 
-constexpr std::string_view include_tables = "tables.include";
-constexpr std::string_view exclude_tables = "tables.exclude";
-constexpr std::string_view include_columns = "columns.include";
-constexpr std::string_view exclude_columns = "columns.exclude";
-constexpr std::string_view key_setting = "tables.key";
-constexpr std::string_view mask_setting = "columns.mask";
-constexpr std::string_view hash_setting = "columns.hash";
-constexpr std::string_view truncate_setting = "columns.truncate";
-constexpr std::string_view topic_setting = "topics.name";
-constexpr std::string_view route_setting = "topics.routes";
+constexpr const char *key_setting = "tables.key";
+constexpr const char *mask_setting = "columns.mask";
+constexpr const char *hash_setting = "columns.hash";
+constexpr const char *truncate_setting = "columns.truncate";
+constexpr const char *topic_setting = "topics.name";
+constexpr const char *route_setting = "topics.routes";
 
 using ColumnChange = ColumnRule::Change;
 
@@ -31,32 +27,21 @@ bool is_legal_in_topic(char c) {
            c == '-';
 }
 
-ConfigError wrong(std::string_view setting, const std::string &text, const std::string &reason) {
-    return ConfigError(std::string(setting) + ": \"" + text + "\" " + reason);
+ConfigError wrong(const std::string &setting, const std::string &text, const std::string &reason) {
+    return ConfigError(setting + ": \"" + text + "\" " + reason);
 }
 
 std::string table_name(const Shape &shape) {
     return shape.schema + '.' + shape.table;
 }
 
-Pattern make_pattern(const std::string &text, std::string_view setting) {
-    if (text.empty()) throw ConfigError(std::string(setting) + ": a pattern is empty, so it matches nothing");
-    return {text, std::string(setting)};
-}
-
-std::vector<Pattern> make_patterns(const std::vector<std::string> &texts, std::string_view setting) {
-    std::vector<Pattern> made;
-    made.reserve(texts.size());
-    for (const std::string &text : texts) made.push_back(make_pattern(text, setting));
-    return made;
-}
-
 // The two sides of "PATTERN=VALUE". What is no such pair is not repeated in the error when it may hold a secret.
-std::pair<std::string, std::string> split(const std::string &text, std::string_view setting, std::string_view value) {
+std::pair<std::string, std::string> split(const std::string &text, const std::string &setting,
+                                          const std::string &value) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos)
-        throw ConfigError(std::string(setting) + ": " + (setting == hash_setting ? "a rule" : '"' + text + '"') +
-                          " needs the form PATTERN=" + std::string(value));
+        throw ConfigError(setting + ": " + (setting == hash_setting ? "a rule" : '"' + text + '"') +
+                          " needs the form PATTERN=" + value);
     return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
@@ -93,14 +78,14 @@ std::size_t character_count(const std::string &value, const std::string &text) {
 }
 
 // A template whose own text may stand in a topic's name. Whatever a table is called: its name is made legal.
-Template topic_template(const std::string &text, std::string_view setting, int groups) {
-    Template made(text, std::string(setting), groups);
+Template topic_template(const std::string &text, const std::string &setting, int groups) {
+    Template made(text, setting, groups);
     const std::string any = "x";
     Shape shape;
     shape.schema = shape.table = any;
     const std::vector<std::string> any_groups(static_cast<std::size_t>(std::max(groups, 0)) + 1, any);
     const std::string example = made.expand(shape, any, any, any_groups);
-    if (example.empty()) throw ConfigError(std::string(setting) + ": a topic's name is empty");
+    if (example.empty()) throw ConfigError(setting + ": a topic's name is empty");
     if (example == "." || example == "..") throw wrong(setting, text, "is no name that Kafka allows");
     if (!std::all_of(example.begin(), example.end(), is_legal_in_topic))
         throw wrong(setting, text,
@@ -130,37 +115,36 @@ std::string legal_topic(std::string_view name) {
 }
 
 Shaping::Shaping(const ShapingOptions &options)
-    : include_tables_(make_patterns(options.include_tables, include_tables)),
-      exclude_tables_(make_patterns(options.exclude_tables, exclude_tables)),
-      include_columns_(make_patterns(options.include_columns, include_columns)),
-      exclude_columns_(make_patterns(options.exclude_columns, exclude_columns)),
+    : include_tables_(make_patterns(options.include_tables, "tables.include")),
+      exclude_tables_(make_patterns(options.exclude_tables, "tables.exclude")),
+      include_columns_(make_patterns(options.include_columns, "columns.include")),
+      exclude_columns_(make_patterns(options.exclude_columns, "columns.exclude")),
       topic_(topic_template(options.topic, topic_setting, Template::no_pattern)) {
     for (const std::string &text : options.keys) {
         const auto [pattern, columns] = split(text, key_setting, "COLUMN,COLUMN");
-        keys_.push_back(
-            {.table = make_pattern(pattern, key_setting), .columns = key_columns(columns, text), .text = text});
+        keys_.push_back({.table = Pattern(pattern, key_setting), .columns = key_columns(columns, text), .text = text});
     }
     for (const std::string &text : options.mask) {
         const auto [pattern, value] = split(text, mask_setting, "TEXT");
-        changes_.push_back({.column = make_pattern(pattern, mask_setting),
+        changes_.push_back({.column = Pattern(pattern, mask_setting),
                             .rule = {.change = ColumnChange::mask, .text = value},
                             .text = text});
     }
     for (const std::string &text : options.hash) {
         const auto [pattern, salt] = split(text, hash_setting, "SALT");
-        changes_.push_back({.column = make_pattern(pattern, hash_setting),
+        changes_.push_back({.column = Pattern(pattern, hash_setting),
                             .rule = {.change = ColumnChange::hash, .text = salt},
                             .text = pattern + "=****"});
     }
     for (const std::string &text : options.truncate) {
         const auto [pattern, value] = split(text, truncate_setting, "CHARACTERS");
-        changes_.push_back({.column = make_pattern(pattern, truncate_setting),
+        changes_.push_back({.column = Pattern(pattern, truncate_setting),
                             .rule = {.change = ColumnChange::truncate, .characters = character_count(value, text)},
                             .text = text});
     }
     for (const std::string &text : options.routes) {
         const auto [pattern, topic] = split(text, route_setting, "TOPIC");
-        Pattern table = make_pattern(pattern, route_setting);
+        Pattern table = Pattern(pattern, route_setting);
         const int groups = table.group_count();
         routes_.push_back({.table = std::move(table), .topic = topic_template(topic, route_setting, groups)});
     }
@@ -174,7 +158,7 @@ bool Shaping::publishes(const Shape &shape) const {
 std::string Shaping::topic(const Shape &shape, std::string_view prefix, std::string_view database) const {
     const std::string name = table_name(shape);
     std::string topic;
-    std::string_view setting = topic_setting;
+    const char *setting = topic_setting;
     const Template *from = &topic_;
     std::vector<std::string> groups;
     for (const Route &route : routes_) {

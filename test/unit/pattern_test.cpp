@@ -43,6 +43,15 @@ TEST(Pattern, SaysWhatIsWrongWithAnExpressionAndWhereItStands) {
     }
 }
 
+TEST(Pattern, IsNotEmpty) {
+    try {
+        const Pattern pattern("", "tables.include");
+        FAIL() << "no error";
+    } catch (const ConfigError &error) {
+        EXPECT_STREQ(error.what(), "tables.include: a pattern is empty, so it matches nothing");
+    }
+}
+
 } // namespace
 
 } // namespace waybill
