@@ -275,7 +275,7 @@ std::vector<Shape> PgChangeLog::captured_tables() {
         column.name = rows.text(row, 2);
         table.columns.push_back(std::move(column));
         if (rows.is_null(row, 3)) continue;
-        key[std::stoll(std::string(rows.text(row, 3)))] = static_cast<std::uint16_t>(table.columns.size() - 1);
+        key[rows.int64(row, 3)] = static_cast<std::uint16_t>(table.columns.size() - 1);
         table.key.clear();
         for (const auto &[place, position] : key) table.key.push_back(position);
     }
