@@ -44,7 +44,7 @@ void ChangeDecoder::feed(const Chunk &chunk) {
         next_chunk_ = 0;
         next_index_ = announced_ = 0;
         at_start_ = true;
-        end_offset_ = 0;
+        end_offset_ = record_offset_ = 0;
         transaction_.xid = chunk.xid;
         transaction_.committed_at_us = chunk.committed_at_us;
         transaction_.context.reset();

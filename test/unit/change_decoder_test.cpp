@@ -298,6 +298,12 @@ TEST_F(ChangeDecoderTest, RefusesAnotherNumberOfChangesThanTheChunksSay) {
     EXPECT_NE(error_of(insert, 2).find("has 1 changes, its chunks say 2"), std::string::npos);
 }
 
+TEST_F(ChangeDecoderTest, CountsOffsetsFromZeroInEachTransaction) {
+    decode(chunk(8, 0, 1, insert + insert, 2));
+    EXPECT_EQ(error_of(chunk(9, 0, 1, "", 1)),
+              "csn 9, offset 0: the change log does not decode: the transaction has 0 changes, its chunks say 1");
+}
+
 TEST_F(ChangeDecoderTest, ForgetsACutRecordWhenItRestarts) {
     decode(chunk(9, 0, 2, insert + insert.substr(0, 4), 2));
     decoder_.restart(8);
