@@ -100,4 +100,15 @@ void write_array(JsonWriter &out, const ValueType &type, const Value &value) {
         TextArray(out, type, value.bytes).write();
 }
 
+std::uint32_t array_dimensions(const Value &value) {
+    if (value.kind == Value::Kind::null) return 0;
+    if (value.kind == Value::Kind::binary)
+        return value.bytes.size() < sizeof(std::uint32_t) ? 0 : load_big_endian<std::uint32_t>(value.bytes.data());
+    const std::size_t begin = value.bytes.find('{'); // behind bounds
+    if (begin == value.bytes.npos) return 0;
+    const std::size_t end = std::min(value.bytes.find_first_not_of('{', begin), value.bytes.size());
+    const bool is_empty = end < value.bytes.size() && value.bytes[end] == '}';
+    return is_empty ? 0 : static_cast<std::uint32_t>(end - begin);
+}
+
 } // namespace waybill

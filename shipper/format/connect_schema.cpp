@@ -157,9 +157,11 @@ void write_open_node(JsonWriter &out, const ValueType &type, bool optional) {
 void write_field_schema(JsonWriter &out, const ValueType &type, bool optional, std::string_view default_json,
                         std::string_view field) {
     if (type.is_array) {
-        out.raw("{\"type\":\"array\",\"items\":");
+        for (std::uint32_t dimension = 0; dimension < type.dimensions; ++dimension)
+            out.raw("{\"type\":\"array\",\"items\":");
         // Debezium's elements may be null but for those of enums.
         write_open_node(out, type, type.mapping != Mapping::enumeration);
+        for (std::uint32_t dimension = 1; dimension < type.dimensions; ++dimension) out.raw("},\"optional\":true");
         out.raw(optional ? "},\"optional\":true" : "},\"optional\":false");
     } else {
         write_open_node(out, type, optional);

@@ -24,7 +24,7 @@ EventFormat::EventFormat(const Source &source, const FormatOptions &options)
 }
 
 void EventFormat::encode(const Change &change, std::int64_t now_us, MessageSink &sink) {
-    const TablePlan &plan = plans_.of(*change.shape);
+    const TablePlan &plan = plans_.of(change);
     if (plan.topic.empty()) return;
     rows_.forget_column();
     try {

@@ -1,8 +1,10 @@
 #include "table_plan.hpp"
 
 #include "../errors.hpp"
+#include "array_json.hpp"
 #include "column_default.hpp"
 #include "connect_schema.hpp"
+#include "pg_array.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -11,11 +13,31 @@ namespace waybill {
 
 const TablePlan &TablePlans::find_or_make(const Shape &shape) {
     auto found = plans_.find(shape.id);
-    if (found == plans_.end()) found = plans_.emplace(shape.id, make(shape)).first;
+    if (found == plans_.end()) found = plans_.emplace(shape.id, make(shape, {})).first;
     return found->second;
 }
 
-TablePlan TablePlans::make(const Shape &shape) const {
+const TablePlan &TablePlans::fit_arrays(const TablePlan &plan, const Change &change) {
+    Dimensions found;
+    for (const std::uint16_t position : plan.arrays) {
+        std::uint32_t dimensions = 0;
+        bool differ = false;
+        for (const std::span<const Value> row : {change.before, change.after}) {
+            const std::uint32_t of_row = position < row.size() ? array_dimensions(row[position]) : 0;
+            differ = differ || (dimensions != 0 && of_row != 0 && of_row != dimensions);
+            dimensions = std::max(dimensions, of_row);
+        }
+        if (dimensions > 1)
+            found[position] = differ ? mixed : std::min<std::uint32_t>(dimensions, max_array_dimensions);
+    }
+    if (found.empty()) return plan;
+    auto fitted = fitted_.find({plan.shape.id, found});
+    if (fitted == fitted_.end())
+        fitted = fitted_.emplace(std::pair(plan.shape.id, found), make(plan.shape, found)).first;
+    return fitted->second;
+}
+
+TablePlan TablePlans::make(const Shape &shape, const Dimensions &dimensions) const {
     TablePlan plan;
     plan.shape = shape;
     plan.name = shape.schema + "." + shape.table;
@@ -25,16 +47,19 @@ TablePlan TablePlans::make(const Shape &shape) const {
     const std::vector<std::uint16_t> key = shaping_.key(shape);
     for (std::size_t at = 0; at < shape.columns.size(); ++at) {
         const auto position = static_cast<std::uint16_t>(at);
-        ColumnPlan column = make_column(shape, position, plan.columns.empty());
+        ColumnPlan column = make_column(shape, position, plan.columns.empty(), dimensions);
         column.in_key = std::find(key.begin(), key.end(), position) != key.end();
+        if (options_.schemas && column.type.is_array) plan.arrays.push_back(position);
         if (column.rule.published) plan.columns.push_back(std::move(column));
     }
-    for (const std::uint16_t position : key) plan.key.push_back(make_column(shape, position, plan.key.empty()));
+    for (const std::uint16_t position : key)
+        plan.key.push_back(make_column(shape, position, plan.key.empty(), dimensions));
     complete_(plan);
     return plan;
 }
 
-ColumnPlan TablePlans::make_column(const Shape &shape, std::uint16_t position, bool first) const {
+ColumnPlan TablePlans::make_column(const Shape &shape, std::uint16_t position, bool first,
+                                   const Dimensions &dimensions) const {
     const Column &column = shape.columns[position];
     JsonWriter lead;
     lead.raw(first ? '{' : ',');
@@ -49,6 +74,10 @@ ColumnPlan TablePlans::make_column(const Shape &shape, std::uint16_t position, b
     switch (plan.rule.change) {
     case ColumnRule::Change::none:
         plan.type = type_of_(column);
+        if (const auto found = dimensions.find(position); found != dimensions.end()) {
+            plan.type.dimensions = found->second;
+            if (found->second == mixed) publish_as_text(plan.type);
+        }
         if (options_.replace_null_with_default)
             if (std::string value = column_default(column, plan.type); !value.empty()) plan.null = std::move(value);
         plan.absent = absent_value(column, plan.type);

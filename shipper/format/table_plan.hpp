@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace waybill {
@@ -35,6 +37,7 @@ struct TablePlan {
     std::string topic; // empty: nothing of the table is published
     std::vector<ColumnPlan> columns;
     std::vector<ColumnPlan> key;
+    std::vector<std::uint16_t> arrays; // positions of those whose schema depends on the value
 
     // Texts that are the same for all changes; the formats make them.
     std::string key_head;     // {"schema":…,"payload": or nothing
@@ -60,6 +63,15 @@ public:
         return *last_;
     }
 
+    // The same for what is in a change. With schemas an array's schema says how many dimensions it has, and
+    // PostgreSQL's types do not: a row with other arrays than those of one dimension has a schema of its own. Should
+    // the old and the new array differ in that, no array's schema fits both, and they are published as PostgreSQL's
+    // text.
+    [[nodiscard]] const TablePlan &of(const Change &change) {
+        const TablePlan &plan = of(*change.shape);
+        return plan.arrays.empty() ? plan : fit_arrays(plan, change);
+    }
+
     // Whether the options say that such a change is not to be published.
     [[nodiscard]] bool is_skipped(const Change &change, const TablePlan &plan) const;
 
@@ -67,8 +79,14 @@ public:
 
 private:
     [[nodiscard]] const TablePlan &find_or_make(const Shape &shape);
-    [[nodiscard]] TablePlan make(const Shape &shape) const;
-    [[nodiscard]] ColumnPlan make_column(const Shape &shape, std::uint16_t position, bool first) const;
+    // By position of a column, where it is not 1; `mixed` for an array that is published as text.
+    using Dimensions = std::map<std::uint16_t, std::uint32_t>;
+    static constexpr std::uint32_t mixed = 0;
+
+    [[nodiscard]] const TablePlan &fit_arrays(const TablePlan &plan, const Change &change);
+    [[nodiscard]] TablePlan make(const Shape &shape, const Dimensions &dimensions) const;
+    [[nodiscard]] ColumnPlan make_column(const Shape &shape, std::uint16_t position, bool first,
+                                         const Dimensions &dimensions) const;
 
     const Source source_;
     const FormatOptions options_;
@@ -77,6 +95,7 @@ private:
     const Complete complete_;
     std::unordered_map<std::int32_t, TablePlan> plans_; // its elements stay where they are
     const TablePlan *last_ = nullptr;
+    std::map<std::pair<std::int32_t, Dimensions>, TablePlan> fitted_; // likewise
 };
 
 // The letter that Debezium has for an operation: c, u, d, t.

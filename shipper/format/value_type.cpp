@@ -192,11 +192,13 @@ ValueType value_type_of(const Column &column, const TypeOptions &options) {
     type.oid = static_cast<TypeOid>(type.is_array ? column.element : column.type);
     type.delimiter = column.delimiter;
     set_scalar(type, column, options);
-    if (any_matches(options.as_text, column.type_name)) {
-        type.mapping = Mapping::pg_text_of_whole;
-        type.is_array = false;
-    }
+    if (any_matches(options.as_text, column.type_name)) publish_as_text(type);
     return type;
+}
+
+void publish_as_text(ValueType &type) {
+    type.mapping = Mapping::pg_text_of_whole;
+    type.is_array = false;
 }
 
 ValueType value_type_of_maxwell(const Column &column) {

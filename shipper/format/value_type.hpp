@@ -84,6 +84,7 @@ struct ValueType {
     Mapping mapping = Mapping::opaque; // of the elements when it is an array
     bool is_array = false;             // published as an array
     bool holds_array = false;          // an array in PostgreSQL
+    std::uint32_t dimensions = 1;      // of an array, in its schema
     char delimiter = ',';              // between an array's elements, in text
     TypeOid oid = TypeOid::unknown;    // of the value, of the elements of an array
     std::int32_t precision =
@@ -93,6 +94,9 @@ struct ValueType {
 };
 
 [[nodiscard]] ValueType value_type_of(const Column &column, const TypeOptions &options = {});
+
+// Makes it PostgreSQL's text of the whole value.
+void publish_as_text(ValueType &type);
 
 // For Maxwell's format: numbers are JSON's numbers, documents are JSON, all else but booleans, bytea, hstore and arrays
 // is PostgreSQL's text.

@@ -201,6 +201,46 @@ TEST_F(DebeziumFormatTest, DescribesEveryType) {
     EXPECT_NE(records[0].value.find(fields), std::string::npos) << records[0].value;
 }
 
+// JsonConverter reads an array of arrays by the schema of an array of numbers as zeros, without an error.
+TEST_F(DebeziumFormatTest, GivesRowsWithArraysOfSeveralDimensionsSchemasThatFit) {
+    use("debezium", options(true));
+    const auto tags = [&](std::string_view text) {
+        std::vector<Value> values(6);
+        values[0] = binary(keep(int4(1)));
+        values[5] = testing::text(text);
+        return keep(values);
+    };
+    const auto holds = [](const std::vector<Recorded> &records, std::string_view part) {
+        return records.at(0).value.find(part) != std::string::npos;
+    };
+    const std::string flat =
+        R"({"type":"array","items":{"type":"int32","optional":true},"optional":true,"field":"tags"})";
+    const std::string nested =
+        R"({"type":"array","items":{"type":"array","items":{"type":"int32","optional":true},"optional":true},"optional":true,"field":"tags"})";
+    const std::string text = R"({"type":"string","optional":true,"field":"tags"})";
+
+    auto records = insert(tags("{{1,2},{3,NULL}}"));
+    EXPECT_TRUE(holds(records, nested)) << records[0].value;
+    EXPECT_FALSE(holds(records, flat));
+    EXPECT_TRUE(holds(records, R"("tags":[[1,2],[3,null]]})"));
+
+    records = insert(tags("{1,2}"));
+    EXPECT_TRUE(holds(records, flat));
+    EXPECT_FALSE(holds(records, nested));
+
+    // An empty array has no dimensions, so any schema fits.
+    records = encode(Operation::update, tags("{}"), tags("[0:0][2:3]={{1,2}}"), 7, 0, 1, 2);
+    EXPECT_TRUE(holds(records, nested));
+    EXPECT_TRUE(holds(records, R"("tags":[]})"));
+    EXPECT_TRUE(holds(records, R"("tags":[[1,2]]})"));
+
+    records = encode(Operation::update, tags("{1}"), tags("{{1}}"), 8, 0, 1, 2);
+    EXPECT_TRUE(holds(records, text)) << records[0].value;
+    EXPECT_FALSE(holds(records, flat));
+    EXPECT_TRUE(holds(records, R"("tags":"{1}"})"));
+    EXPECT_TRUE(holds(records, R"("tags":"{{1}}"})"));
+}
+
 TEST_F(DebeziumFormatTest, PublishesANullOfAColumnWithADefaultAsThatDefaultWhenTold) {
     shape_.columns[1].default_expression = "'none'::text";
     shape_.columns[3].default_expression = "now()";
