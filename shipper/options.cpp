@@ -41,8 +41,8 @@ void require_complete(const Options &options) {
             "kafka.\"bootstrap.servers\" is not set, so there is no Kafka to send to; set it in the file, in "
             "WAYBILL_KAFKA_BOOTSTRAP_SERVERS or with --bootstrap-servers");
     check_properties(options.kafka.properties);
-    static_cast<void>(
-        Shaping(options.format_options.shaping)); // says what is wrong with a pattern before anything is connected
+    // Says what is wrong with a pattern or a format's own setting before anything is connected.
+    static_cast<void>(make_format(options.format, {}, options.format_options));
 }
 
 constexpr std::string_view description =

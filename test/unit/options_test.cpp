@@ -40,7 +40,8 @@ protected:
     Options read(const std::string &toml, std::vector<std::string> flags = {}, const Environment &environment = {}) {
         std::ofstream(file_) << toml;
         flags.insert(flags.end(), {"--config", file_});
-        if (toml.find("prefix") == std::string::npos) flags.insert(flags.end(), {"--prefix", "shop"});
+        if (toml.find("\nprefix = ") == std::string::npos && toml.find(" prefix = ") == std::string::npos)
+            flags.insert(flags.end(), {"--prefix", "shop"});
         if (toml.find("bootstrap") == std::string::npos) flags.insert(flags.end(), {"--bootstrap-servers", "broker:1"});
         return read_options(flags, environment);
     }
@@ -222,16 +223,22 @@ TEST_F(OptionsTest, SaysWhatIsWrongWithAPatternAtOnce) {
 
 TEST_F(OptionsTest, HandsAFormatItsOwnSection) {
     using Settings = std::map<std::string, std::string>;
-    const std::string toml = "[maxwell]\nkey = 'array'\n[flattened]\ndeletes = 'drop'\nlimit = 3\nwith = true\n";
+    const std::string toml =
+        "[maxwell]\nkey = 'array'\n[flattened]\ndeletes = 'drop'\nadd_fields_prefix = 3\nadd_headers_prefix = true\n";
     EXPECT_EQ(read(toml).format_options.settings, Settings{});
     EXPECT_EQ(read(toml, {"--format", "maxwell"}).format_options.settings, (Settings{{"key", "array"}}));
-    EXPECT_EQ(read(toml, {"--format", "flattened", "--format-setting", "limit=4"},
+    EXPECT_EQ(read(toml, {"--format", "flattened", "--format-setting", "add_fields_prefix=4"},
                    {{"WAYBILL_FLATTENED_DELETES", "rewrite"}, {"WAYBILL_FLATTENED_ADD_FIELDS", "op,table"}})
                   .format_options.settings,
-              (Settings{{"deletes", "rewrite"}, {"add_fields", "op,table"}, {"limit", "4"}, {"with", "true"}}));
+              (Settings{{"deletes", "rewrite"},
+                        {"add_fields", "op,table"},
+                        {"add_fields_prefix", "4"},
+                        {"add_headers_prefix", "true"}}));
     EXPECT_TRUE(contains(error("[maxwell]\nkey = ['array']\n"),
                          "maxwell.key must be a string, a number or a boolean, not an array"));
     EXPECT_EQ(error("", {"--format-setting", "key"}), "--format-setting needs the form name=value");
+    EXPECT_TRUE(contains(error("[maxwell]\nkey = 'set'\n", {"--format", "maxwell"}), "maxwell.key"));
+    EXPECT_TRUE(contains(error("[flattened]\ndelete = 'drop'\n", {"--format", "flattened"}), "flattened.deletes?"));
 }
 
 TEST_F(OptionsTest, TakesTheFlagBeforeTheEnvironmentBeforeTheFileBeforeTheDefault) {
@@ -419,6 +426,8 @@ TEST_F(ExampleTest, IsReadAsItStands) {
 TEST_F(ExampleTest, IsReadWithTheSettingsInItsComments) {
     const std::string all = with_comments();
     EXPECT_EQ(error(all), "no error");
+    for (const std::string_view format : format_names())
+        EXPECT_EQ(error(all, {"--format", std::string(format)}), "no error") << format;
     for (const char *const line : {"\n\"cleanup.policy\" = ", "\nmask = ", "\n\"sasl.username\" = "})
         EXPECT_TRUE(contains(all, line)) << line;
 }
