@@ -8,8 +8,13 @@ namespace waybill {
 
 namespace {
 
+// The first byte of a character beyond U+FFFF.
+constexpr bool begins_pair(char c) {
+    return static_cast<unsigned char>(c) >= 0xF0;
+}
+
 constexpr bool needs_escape(char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+    return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\' || begins_pair(c);
 }
 
 // Whether one of the eight bytes needs an escape. Each test marks the high bit of the bytes it finds; a borrow can
@@ -18,7 +23,10 @@ bool any_needs_escape(std::uint64_t bytes) {
     constexpr std::uint64_t ones = 0x0101010101010101U;
     constexpr std::uint64_t high = 0x8080808080808080U;
     const auto zero = [](std::uint64_t word) { return (word - ones) & ~word; };
-    return ((zero(bytes ^ (ones * '"')) | zero(bytes ^ (ones * '\\')) | ((bytes - ones * 0x20) & ~bytes)) & high) != 0;
+    // From 0xF0 on all of the four upper bits are set; shifted, they meet in the highest.
+    const std::uint64_t pairs = bytes & bytes << 1 & bytes << 2 & bytes << 3;
+    return ((zero(bytes ^ (ones * '"')) | zero(bytes ^ (ones * '\\')) | ((bytes - ones * 0x20) & ~bytes) | pairs) &
+            high) != 0;
 }
 
 const char *find_escape(const char *from, const char *end) {
@@ -31,9 +39,10 @@ const char *find_escape(const char *from, const char *end) {
     return std::find_if(from, end, needs_escape);
 }
 
+constexpr std::string_view digits = "0123456789ABCDEF";
+
 // Writes the escape of `c` at `to`, which has room for six bytes.
 char *put_escape(char *to, char c) {
-    constexpr std::string_view digits = "0123456789ABCDEF";
     *to++ = '\\';
     switch (c) {
     case '\b': *to++ = 'b'; break;
@@ -47,6 +56,19 @@ char *put_escape(char *to, char c) {
         to = std::copy_n("u00", 3, to);
         *to++ = digits[static_cast<unsigned char>(c) >> 4];
         *to++ = digits[static_cast<unsigned char>(c) & 15];
+    }
+    return to;
+}
+
+// The same for a character beyond U+FFFF, whose four bytes in UTF-8 are at `from`: as a pair of surrogates, in twelve
+// bytes.
+char *put_pair(char *to, const char *from) {
+    std::uint32_t character = static_cast<unsigned char>(from[0]) & 7U;
+    for (int at = 1; at < 4; ++at) character = character << 6 | (static_cast<unsigned char>(from[at]) & 0x3FU);
+    character -= 0x10000;
+    for (const std::uint32_t unit : {0xD800 | character >> 10, 0xDC00 | (character & 0x3FF)}) {
+        to = std::copy_n("\\u", 2, to);
+        for (int shift = 12; shift >= 0; shift -= 4) *to++ = digits[unit >> shift & 15];
     }
     return to;
 }
@@ -68,8 +90,15 @@ void JsonWriter::escaped(std::string_view text) {
         const char *const special = find_escape(from, end);
         raw({from, static_cast<std::size_t>(special - from)});
         if (special == end) return;
-        advance(put_escape(room(6), *special));
-        from = special + 1;
+        if (!begins_pair(*special)) {
+            advance(put_escape(room(6), *special));
+            from = special + 1;
+        } else if (end - special >= 4) {
+            advance(put_pair(room(12), special));
+            from = special + 4;
+        } else {
+            return raw({special, static_cast<std::size_t>(end - special)}); // no UTF-8
+        }
     }
 }
 

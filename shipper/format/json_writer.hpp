@@ -1,5 +1,6 @@
 // JSON text made piece by piece in a buffer that is kept from message to message. The form is that of Jackson as Kafka
-// Connect's JsonConverter uses it: compact, UTF-8 as it is, only quotes, backslashes and control characters escaped.
+// Connect's JsonConverter uses it: compact, UTF-8 as it is, but for quotes, backslashes, control characters and
+// characters beyond U+FFFF, which are escaped: the latter in two halves.
 #pragma once
 
 #include <charconv>

@@ -153,6 +153,7 @@ TEST(ValueJson, EscapesStringsAsJacksonDoes) {
     EXPECT_EQ(from_binary(1042, "ab   "), "\"ab   \"");
     EXPECT_EQ(from_binary(19, "name"), "\"name\"");
     EXPECT_EQ(from_text(25, ""), "\"\"");
+    EXPECT_EQ(from_binary(25, "\uFFFD\U00010000😀\U0010FFFFé"), "\"\uFFFD\\uD800\\uDC00\\uD83D\\uDE00\\uDBFF\\uDFFFé\"");
 }
 
 TEST(ValueJson, EscapesAtEveryPlaceOfAString) {
@@ -161,7 +162,7 @@ TEST(ValueJson, EscapesAtEveryPlaceOfAString) {
             for (const auto &[c, escape] :
                  {std::pair{'"', "\\\""}, {'\\', "\\\\"}, {'\n', "\\n"}, {'\x1F', "\\u001F"}}) {
                 // High bytes and those next to the escaped ones as neighbours.
-                for (const char other : {'a', '\x20', '!', '#', '[', '\xFF', '\x80'}) {
+                for (const char other : {'a', '\x20', '!', '#', '[', '\xEF', '\x80'}) {
                     std::string text(size, other);
                     text[at] = c;
                     EXPECT_EQ(from_binary(25, text),
