@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <set>
@@ -29,8 +30,19 @@ constexpr int exit_ok = 0;
 constexpr int exit_failed = 1;
 constexpr int exit_misconfigured = 2;
 
+// Another one for each run, from the kernel.
+std::string random_uuid() {
+    std::string uuid;
+    std::getline(std::ifstream("/proc/sys/kernel/random/uuid"), uuid);
+    return uuid;
+}
+
 Pump::MakeFormat format_maker(const Options &options) {
-    return [&options](const Source &source) { return make_format(options.format, source, options.format_options); };
+    FormatOptions format_options = options.format_options;
+    format_options.run_id = random_uuid();
+    return [name = options.format, format_options](const Source &source) {
+        return make_format(name, source, format_options);
+    };
 }
 
 int run(const Options &options, Waiter &waiter) {

@@ -111,6 +111,8 @@ constexpr std::array settings{
     setting::list<read_operation, as_letter, &Options::format_options, &FormatOptions::skip_operations>(
         "stream.skip_operations", "--skip-operations",
         "do not publish these: c (insert), u (update), d (delete), t (truncate) (none)"),
+    setting::boolean<&Options::format_options, &FormatOptions::extended_headers>(
+        "stream.extended_headers", "--extended-headers", "send Debezium's headers __debezium.context.… too (false)"),
     setting::integer<0, 24 * hour_ms, &Options::pump, &PumpOptions::heartbeat_interval>(
         "stream.heartbeat_interval_ms", "--heartbeat-interval-ms",
         "publish a record in topic __debezium-heartbeat.<prefix> so often; 0: never (0)"),

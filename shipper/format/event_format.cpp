@@ -31,10 +31,19 @@ void EventFormat::encode(const Change &change, std::int64_t now_us, MessageSink 
         check_rows(change);
         if (plans_.is_skipped(change, plan)) return;
         headers_.begin(change);
+        if (options().extended_headers) add_extended_headers();
         publish_change(change, plan, now_us, sink);
     } catch (const DataError &error) {
         throw_located(change, plan, rows_.column(), error.what());
     }
+}
+
+// Debezium's extended.headers.enabled, for a connector with one task.
+void EventFormat::add_extended_headers() {
+    headers_.add("__debezium.context.connectorLogicalName", options().prefix);
+    headers_.add("__debezium.context.taskId", "0");
+    headers_.add("__debezium.context.connectorName", "postgresql");
+    headers_.add("__debezium.context.runId", options().run_id);
 }
 
 void EventFormat::end_transaction(MessageSink &sink) {

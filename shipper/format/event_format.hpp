@@ -67,6 +67,7 @@ protected:
     [[nodiscard]] RecordHeaders &headers() { return headers_; }
 
 private:
+    void add_extended_headers();
     void publish_change(const Change &change, const TablePlan &plan, std::int64_t now_us, MessageSink &sink);
     void publish_event(const Event &event, const JsonWriter *key, MessageSink &sink);
     void write_key(JsonWriter &out, const TablePlan &plan, std::span<const Value> row);

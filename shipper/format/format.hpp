@@ -57,6 +57,7 @@ struct FormatOptions {
     BeforeImage before = BeforeImage::full;
     bool tombstones = true;            // behind each delete
     bool transaction_metadata = false; // the transaction block, and the topic <prefix>.transaction
+    bool extended_headers = false;     // Debezium's __debezium.context.…, with `run_id`
     bool heartbeats = false;           // in the topic __debezium-heartbeat.<prefix>
     bool skip_unchanged_updates = false;
     std::string skip_operations; // of the letters c, u, d, t
@@ -66,6 +67,7 @@ struct FormatOptions {
     std::map<std::string, std::string> settings; // of the format's own section
 
     std::string version{waybill::version}; // source.version
+    std::string run_id;                    // of this run of the program, a uuid
 };
 
 class Format {

@@ -143,6 +143,21 @@ TEST_F(DebeziumFormatTest, SendsTheContextBehindThePosition) {
     EXPECT_EQ(insert(row(int4(1)))[0].headers, "waybill.position=src/1/2/5\n");
 }
 
+TEST_F(DebeziumFormatTest, NamesTheConnectorInHeadersWhenTold) {
+    FormatOptions extended = options();
+    extended.extended_headers = true;
+    extended.run_id = "019f6368-c503-7d1e-8d07-3ff4d6dafdd1";
+    use("debezium", extended);
+    const auto moved = encode(Operation::update, row(int4(1)), row(int4(2)), 2, 0, 1, 2);
+    const std::string context = "waybill.position=src/1/2/5\n"
+                                "__debezium.context.connectorLogicalName=shop\n"
+                                "__debezium.context.taskId=0\n"
+                                "__debezium.context.connectorName=postgresql\n"
+                                "__debezium.context.runId=019f6368-c503-7d1e-8d07-3ff4d6dafdd1\n";
+    EXPECT_EQ(moved[1].headers, context + "__debezium.newkey={\"id\":2}\n");
+    EXPECT_EQ(moved[2].headers, context + "__debezium.oldkey={\"id\":1}\n");
+}
+
 constexpr std::string_view key_schema =
     R"({"type":"struct","fields":[{"type":"int32","optional":false,"field":"id"}],"optional":false,"name":"shop.public.items.Key"})";
 constexpr std::string_view value_schema =
