@@ -41,22 +41,31 @@ void write_precise(JsonWriter &out, const ValueType &type, const Value &value) {
     out.raw('}');
 }
 
+bool is_number(std::string_view digits) {
+    return digits.back() >= '0' && digits.back() <= '9';
+}
+
+// Whether numeric_out() writes a finite number so: 0.5, not .5, 00.5 or +0.5. JSON knows the same form only.
+bool is_canonical(std::string_view digits) {
+    if (digits.front() == '-') digits.remove_prefix(1);
+    const bool first_is_digit = is_number(digits.substr(0, 1));
+    const bool leads_with_zeros = digits.size() > 1 && digits[0] == '0' && digits[1] != '.';
+    return first_is_digit && !leads_with_zeros && is_number(digits);
+}
+
 // PostgreSQL's text of a numeric from either form. One from a default's expression may lack zeros at its end.
 void write_digits(JsonWriter &out, const ValueType &type, const Value &value) {
     if (is_binary(value)) return write_pg_numeric(out, value.bytes);
     const Numeric numeric = Numeric::from_text(value.bytes); // that it is one
     out.raw(value.bytes);
     if (numeric.kind() != Numeric::Kind::finite) return;
+    if (!is_canonical(value.bytes)) throw DataError("a numeric that no PostgreSQL prints");
     if (type.precision != 0 && numeric.scale() > std::max(type.scale, 0))
         throw DataError("a numeric with more digits than its column's scale");
     for (std::int32_t digits = numeric.scale(); digits < type.scale; ++digits) {
         if (digits == 0) out.raw('.');
         out.raw('0');
     }
-}
-
-bool is_number(std::string_view digits) {
-    return digits.back() >= '0' && digits.back() <= '9';
 }
 
 void write_string(JsonWriter &out, const ValueType &type, const Value &value) {

@@ -271,6 +271,7 @@ void write_pg_numeric(JsonWriter &out, std::string_view bytes) {
     if (weight < 0) {
         out.raw('0');
     } else {
+        if (weight > 0 && group(0) == 0) throw DataError("a numeric that begins with zeros");
         out.integer(group(0));
         char *to = out.room(static_cast<std::size_t>(weight) * digits_per_group);
         for (std::int32_t at = 1; at <= weight; ++at)

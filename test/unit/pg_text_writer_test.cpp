@@ -124,6 +124,8 @@ TEST(PgText, WritesNumericsWithTheirScale) {
     EXPECT_EQ(text(1700, numeric({}, 0, 0xF000)), "-Infinity");
     EXPECT_EQ(text(1700, numeric({9999}, 32767)).size(), 131072U);
     EXPECT_TRUE(is_error(text(1700, numeric({10000}, 0))));
+    EXPECT_TRUE(is_error(text(1700, numeric({0, 5}, 1))));
+    EXPECT_TRUE(is_error(text(1700, numeric({}, 1))));
     EXPECT_TRUE(is_error(text(1700, numeric({1}, 0, 0x1234))));
     EXPECT_TRUE(is_error(text(1700, numeric({1}, 0, 0, 16384))));
 }

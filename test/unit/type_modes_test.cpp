@@ -74,6 +74,19 @@ TEST(TypeModes, WriteDecimalsAsStrings) {
     EXPECT_EQ(schema(value_type_of(column("c", 790), options)), plain("string"));
 }
 
+TEST(TypeModes, RefuseDecimalsThatPostgreSqlDoesNotPrint) {
+    TypeOptions options;
+    options.decimal = DecimalMode::as_string;
+    const Column any = column("c", 1700);
+    for (const char *damaged : {"007", "-00", "5.", ".5", "+5", "-.5"}) {
+        EXPECT_THROW(json(any, options, testing::text(damaged)), DataError) << damaged;
+        EXPECT_THROW(json(value_type_of_maxwell(any), testing::text(damaged)), DataError) << damaged;
+    }
+    EXPECT_EQ(json(value_type_of_maxwell(any), testing::text("-0.50")), "-0.50");
+    EXPECT_EQ(json(value_type_of_maxwell(any), testing::text("0")), "0");
+    EXPECT_EQ(json(value_type_of_maxwell(any), testing::text("70")), "70");
+}
+
 TEST(TypeModes, WriteDecimalsAsDoubles) {
     TypeOptions options;
     options.decimal = DecimalMode::as_double;
