@@ -58,11 +58,14 @@ void write_zulu(JsonWriter &out, const ValueType &type, const Value &value) {
     write_pg_element_text(out, type, value);
     const std::size_t zone = out.view(from).find(utc);
     if (zone != std::string_view::npos) { // no infinity
-        const bool before_christ = out.view(from).ends_with(era);
+        const std::string_view behind = out.view(from + zone + utc.size());
+        const bool before_christ = behind == era;
+        if (!behind.empty() && !before_christ) throw DataError("the text of a timestamp does not read");
         out.truncate(from + zone);
         out.raw('Z');
         if (before_christ) out.raw(era);
     }
+    out.escape_from(from);
     out.raw('"');
 }
 

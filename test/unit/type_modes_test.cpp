@@ -379,6 +379,15 @@ TEST(AbsentValue, IsNullOrTheDefaultOrTheZeroOfTheType) {
     EXPECT_EQ(of(extension("geometry")), R"({"wkb":"AQcAAAAAAAAA","srid":null})");
 }
 
+TEST(MaxwellTypes, HaveZuluForUtcInTextsToo) {
+    const ValueType type = value_type_of_maxwell(column("c", 1184));
+    EXPECT_EQ(json(type, testing::text("2024-05-01 10:00:00.5+00")), "\"2024-05-01 10:00:00.5Z\"");
+    EXPECT_EQ(json(type, testing::text("0044-03-15 00:00:00+00 BC")), "\"0044-03-15 00:00:00Z BC\"");
+    EXPECT_EQ(json(type, testing::text("-infinity")), "\"-infinity\"");
+    EXPECT_EQ(json(type, testing::text("2024-05-01\"\n+00")), R"("2024-05-01\"\nZ")");
+    EXPECT_THROW(json(type, testing::text("2024-05-01 10:00:00+00:30")), DataError);
+}
+
 TEST(MaxwellTypes, AreJsonsOwnWhereMaxwellsAre) {
     const auto of = [](const Column &made, std::string_view bytes) {
         return json(value_type_of_maxwell(made), testing::binary(bytes));
