@@ -140,6 +140,26 @@ def test_a_hashed_key_is_hashed_in_the_key_and_in_the_row(people):
     assert (events[1]["before"]["id"], events[2]["after"]["id"]) == (one, two)
 
 
+@pytest.mark.parametrize("format, schemas", [("debezium", False), ("debezium", True), ("flattened", False), ("flattened", True),
+                                             ("maxwell", False), ("cloudevents", False), ("cloudevents", True)])
+def test_no_format_lets_hidden_values_through(pipeline, format, schemas):
+    """Not in rows, old rows, keys, headers or the defaults of schemas."""
+    pipeline.execute("CREATE TABLE t (id text PRIMARY KEY, a text DEFAULT 'hidden', b text DEFAULT 'hidden', "
+                     "c text DEFAULT 'hidden', d text NOT NULL DEFAULT 'xhidden')")
+    pipeline.capture("t")
+    pipeline.execute("INSERT INTO t (id) VALUES ('hidden 1')", "UPDATE t SET a = 'hidden 2', b = 'hidden 3', c = 'hidden 4', d = 'x'",
+                     "UPDATE t SET id = 'hidden 5'", "DELETE FROM t", "INSERT INTO t VALUES ('hidden 6', NULL, NULL, NULL)",
+                     "TRUNCATE t")
+    ship(pipeline, stream={"format": format, "schemas": schemas, "replace_null_with_default": True},
+         columns={"hash": [r".*\.(id|a)=salt"], "mask": [r".*\.b=***"], "exclude": [r".*\.c"], "truncate": [r".*\.d=1"]})
+    records = pipeline.records("public.t")
+    assert len(records) >= 5
+    for record in records:
+        for part in (record.key, record.value, *(value for _, value in record.headers)):
+            assert b"hidden" not in (part or b""), record
+    assert any(b'"***"' in (record.value or b"") for record in records)
+
+
 # ---- keys
 
 def test_a_table_gets_another_key(people):
