@@ -60,11 +60,20 @@ char *put_escape(char *to, char c) {
     return to;
 }
 
-// The same for a character beyond U+FFFF, whose four bytes in UTF-8 are at `from`: as a pair of surrogates, in twelve
-// bytes.
-char *put_pair(char *to, const char *from) {
-    std::uint32_t character = static_cast<unsigned char>(from[0]) & 7U;
-    for (int at = 1; at < 4; ++at) character = character << 6 | (static_cast<unsigned char>(from[at]) & 0x3FU);
+// The character beyond U+FFFF that begins at `from`, 0 when what is there is no UTF-8.
+std::uint32_t read_pair(const char *from, const char *end) {
+    if (end - from < 4) return 0;
+    std::uint32_t character = static_cast<unsigned char>(from[0]) & 0x0FU;
+    for (int at = 1; at < 4; ++at) {
+        const auto byte = static_cast<unsigned char>(from[at]);
+        if ((byte & 0xC0U) != 0x80U) return 0;
+        character = character << 6 | (byte & 0x3FU);
+    }
+    return character > 0xFFFF && character <= 0x10FFFF ? character : 0;
+}
+
+// Writes the escape of such a character: a pair of surrogates, in twelve bytes.
+char *put_pair(char *to, std::uint32_t character) {
     character -= 0x10000;
     for (const std::uint32_t unit : {0xD800 | character >> 10, 0xDC00 | (character & 0x3FF)}) {
         to = std::copy_n("\\u", 2, to);
@@ -90,14 +99,14 @@ void JsonWriter::escaped(std::string_view text) {
         const char *const special = find_escape(from, end);
         raw({from, static_cast<std::size_t>(special - from)});
         if (special == end) return;
+        from = special + 1;
         if (!begins_pair(*special)) {
             advance(put_escape(room(6), *special));
-            from = special + 1;
-        } else if (end - special >= 4) {
-            advance(put_pair(room(12), special));
+        } else if (const std::uint32_t character = read_pair(special, end); character != 0) {
+            advance(put_pair(room(12), character));
             from = special + 4;
         } else {
-            return raw({special, static_cast<std::size_t>(end - special)}); // no UTF-8
+            raw(*special);
         }
     }
 }

@@ -156,6 +156,13 @@ TEST(ValueJson, EscapesStringsAsJacksonDoes) {
     EXPECT_EQ(from_binary(25, "\uFFFD\U00010000😀\U0010FFFFé"), "\"\uFFFD\\uD800\\uDC00\\uD83D\\uDE00\\uDBFF\\uDFFFé\"");
 }
 
+TEST(ValueJson, EscapesWhatStandsInDamagedCharacters) {
+    for (const std::string damaged :
+         {"\xF0", "\xF0\x9F", "\xF0\x9F\x98", "\xF0\x80\x80\x80", "\xF4\x90\x80\x80", "\xFF"})
+        EXPECT_EQ(from_binary(25, damaged + "\"\n😀"), "\"" + damaged + "\\\"\\n\\uD83D\\uDE00\"") << damaged;
+    EXPECT_EQ(from_binary(25, "\xF0\""), "\"\xF0\\\"\"");
+}
+
 TEST(ValueJson, EscapesAtEveryPlaceOfAString) {
     for (std::size_t size = 1; size < 40; ++size)
         for (std::size_t at = 0; at < size; ++at)
