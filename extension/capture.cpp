@@ -28,10 +28,10 @@ bool apply_condition(const RowCondition &condition, TriggerCall &call) {
 
 void record(TriggerCall call, const TableInfo &table) {
     const std::uint32_t rank = rank_in_transaction(call);
+    const bool arrives = call.operation == record::Operation::insert; // unlike an update that becomes one
     const bool counts = table.condition == nullptr || apply_condition(*table.condition, call);
     if (const std::optional<MovedRow> moved = take_moved_row(call.command)) {
-        if (counts && call.operation == record::Operation::insert &&
-            moved->published_relation == table.published_relation && moved->shape == table.shape)
+        if (counts && arrives && moved->published_relation == table.published_relation && moved->shape == table.shape)
             return append_to_transaction(encode_move(call, table, rank, *moved), rank);
         append_to_transaction(encode_removal(*moved), moved->rank);
     }

@@ -55,6 +55,11 @@ INSERT INTO t (id, part, v, n) VALUES (1, 2, 'suppressed', 1), (2, 2, 'new', 0),
 UPDATE t SET part = 1, n = 1;
 SELECT * FROM latest;
 SELECT replay('t', $$n > 0 AND v <> ''$$);
+-- Behind such a one comes a row that begins to satisfy the condition where it is: not the one that moved.
+INSERT INTO t (id, part, v, n) VALUES (5, 2, 'suppressed', 1), (6, 3, 'new', 0);
+UPDATE t SET part = CASE id WHEN 5 THEN 1 ELSE part END, n = 1 WHERE id IN (5, 6);
+SELECT * FROM latest;
+SELECT replay('t', $$n > 0 AND v <> ''$$);
 
 -- TRUNCATE of a partition by itself: the rows that consumers have.
 INSERT INTO t (id, part, v, n) SELECT g, 2, 'g', g % 2 FROM generate_series(11, 14) g;
