@@ -144,9 +144,11 @@ std::span<char *const> trigger_arguments(const RelationData &relation, Oid trigg
 const RowCondition *condition_of(const RelationData &relation, const RelationData &published) {
     for (const Oid trigger : row_triggers(relation, "capture_condition")) {
         if (trigger_origin(trigger, relation.rd_id).relation != published.rd_id) continue;
-        const char *when = find_trigger(relation, trigger).tgqual;
-        if (when == nullptr) continue; // not made by enable_capture()
-        return make_row_condition(pstrdup(when), relation, published.rd_rel->relowner);
+        const Trigger &keeper = find_trigger(relation, trigger);
+        // Others were not made by enable_capture(), and their WHEN may be on two rows.
+        if (keeper.tgqual == nullptr || keeper.tgtype != (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_DELETE))
+            continue;
+        return make_row_condition(pstrdup(keeper.tgqual), relation, published.rd_rel->relowner);
     }
     return nullptr;
 }

@@ -132,7 +132,8 @@ COMMENT ON FUNCTION waybill.capture_condition() IS
 -- from a dump: a partition gets clones of its ancestors' triggers under their names beside its own.
 CREATE VIEW waybill.capture_trigger AS
 SELECT oid, tgrelid AS relation, tgname AS name, tgenabled AS enabled, tgparentid AS parent, tgargs AS arguments,
-       pg_catalog.pg_get_expr(tgqual, tgrelid) AS condition,
+       CASE WHEN tgfoid = 'waybill.capture_condition()'::regprocedure AND tgtype = 1 | 8 -- AFTER DELETE FOR EACH ROW, on OLD
+            THEN pg_catalog.pg_get_expr(tgqual, tgrelid) END AS condition,
        CASE WHEN tgfoid = 'waybill.capture()'::regprocedure THEN 'row'
             WHEN tgfoid = 'waybill.capture_condition()'::regprocedure THEN 'condition'
             WHEN tgtype & 2 <> 0 THEN 'before truncate' ELSE 'after truncate' END AS kind
@@ -300,7 +301,7 @@ DECLARE
     temporary text;
 BEGIN
     SELECT t.name INTO present FROM waybill.capture_trigger t
-        WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0;
+        WHERE t.relation = "table" AND t.parent = 0 AND t.condition IS NOT NULL ORDER BY t.name LIMIT 1;
     IF present IS NOT NULL AND (condition IS NULL OR NOT replaces) THEN
         EXECUTE format('ALTER TRIGGER %I ON %s RENAME TO "!waybill_former_condition"', present, "table"); -- see after_drop()
         EXECUTE format('DROP TRIGGER "!waybill_former_condition" ON %s', "table");
@@ -347,8 +348,8 @@ BEGIN
     SELECT (SELECT coalesce(string_agg(quote_literal(k), ', ' ORDER BY o), '')
             FROM waybill.trigger_arguments(t.arguments) WITH ORDINALITY a (k, o)) INTO present
         FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0;
-    SELECT t.condition INTO present_condition
-        FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0;
+    SELECT t.condition INTO present_condition FROM waybill.capture_trigger t
+        WHERE t.relation = "table" AND t.parent = 0 AND t.condition IS NOT NULL ORDER BY t.name LIMIT 1;
     IF present = arguments AND present_condition IS NOT DISTINCT FROM printed AND NOT EXISTS (SELECT FROM waybill.capture_gaps("table") g WHERE g.repairable) THEN
         RETURN;
     END IF;
@@ -456,7 +457,7 @@ CREATE VIEW waybill.captured_tables AS
 SELECT t.relation::regclass AS "table",
        waybill.key_columns(t.relation) AS key,
        (SELECT c.condition FROM waybill.capture_trigger c
-        WHERE c.relation = t.relation AND c.kind = 'condition' AND c.parent = 0) AS condition,
+        WHERE c.relation = t.relation AND c.parent = 0 AND c.condition IS NOT NULL ORDER BY c.name LIMIT 1) AS condition,
        coalesce(
            (SELECT g.problem FROM waybill.capture_gaps(t.relation) g LIMIT 1),
            CASE

@@ -77,6 +77,17 @@ SET ROLE regress_waybill_writer;
 INSERT INTO o VALUES (3, 1);
 RESET ROLE;
 
+-- Triggers of one's own with the function are no conditions on rows, and hide nothing from others.
+SET ROLE regress_waybill_owner;
+SELECT waybill.enable_capture('o', condition => 'n > 0');
+CREATE TRIGGER "!" AFTER UPDATE ON o FOR EACH ROW WHEN (OLD.n <> NEW.n) EXECUTE FUNCTION waybill.capture_condition();
+CREATE TRIGGER "!!" AFTER DELETE ON o FOR EACH ROW EXECUTE FUNCTION waybill.capture_condition();
+CREATE TRIGGER second AFTER DELETE ON o FOR EACH ROW WHEN (OLD.n > 1) EXECUTE FUNCTION waybill.capture_condition();
+INSERT INTO o VALUES (4, 0), (5, 1);
+RESET ROLE;
+SELECT * FROM latest;
+SELECT "table", condition FROM waybill.captured_tables WHERE "table"::text ~ '^[ot]$' ORDER BY 1;
+
 DROP SCHEMA condition_security, hostile2 CASCADE;
 DROP OWNED BY regress_waybill_owner, regress_waybill_writer;
 DROP ROLE regress_waybill_owner, regress_waybill_writer;
