@@ -358,7 +358,11 @@ BEGIN
     SELECT t.name INTO row_trigger
         FROM waybill.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0 ORDER BY t.oid LIMIT 1;
     IF row_trigger IS NULL THEN -- "!": it sorts before any name that users choose
-        row_trigger := '!waybill_capture_' || left(md5(gen_random_uuid()::text), 12);
+        -- One that was dropped by other means left its condition.
+        row_trigger := '!waybill_capture_' || coalesce(
+            (SELECT substring(t.name::text FROM '^!waybill_condition_(.*)') FROM waybill.capture_trigger t
+             WHERE t.relation = "table" AND t.parent = 0 AND t.condition IS NOT NULL ORDER BY t.name LIMIT 1),
+            left(md5(gen_random_uuid()::text), 12));
     ELSIF NOT replaces THEN
         EXECUTE format('DROP TRIGGER %I ON %s', row_trigger, "table");
     END IF;

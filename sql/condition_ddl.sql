@@ -102,6 +102,16 @@ SELECT waybill.enable_capture('plain', condition => $$ n::condition_ddl.small > 
 INSERT INTO plain VALUES (1, 8);
 ALTER DOMAIN small ADD CHECK (VALUE <> 8);
 INSERT INTO plain VALUES (2, 8);
+-- The trigger that captures is dropped by hand, and made anew: its condition is kept as before.
+CREATE FUNCTION used(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
+SELECT waybill.enable_capture('plain', condition => 'condition_ddl.used(n)');
+DO $$ BEGIN
+    EXECUTE (SELECT format('DROP TRIGGER %I ON plain', name) FROM waybill.capture_trigger
+             WHERE relation = 'plain'::regclass AND kind = 'row');
+END $$;
+SELECT waybill.enable_capture('plain', condition => 'condition_ddl.used(n)');
+SELECT tell('DROP FUNCTION used CASCADE');
+SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 'plain'::regclass;
 -- All of it goes with its table, and without capture.
 SELECT waybill.disable_capture('t');
 SELECT tell('ALTER TABLE t DROP COLUMN "Number"');
