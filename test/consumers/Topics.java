@@ -15,7 +15,9 @@ final class Topics implements AutoCloseable {
 
     Topics(String bootstrap) {
         consumer = new KafkaConsumer<>(
-                Map.of("bootstrap.servers", bootstrap, "isolation.level", "read_committed", "allow.auto.create.topics", false),
+                Map.of("bootstrap.servers", bootstrap, "isolation.level", "read_committed", "allow.auto.create.topics", false,
+                        // A fetch at one topic's end would keep the next topic waiting.
+                        "fetch.max.wait.ms", 10),
                 new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 

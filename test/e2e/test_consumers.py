@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import decimal
 import json
+import os
 
 import pytest
 
@@ -242,6 +243,21 @@ def test_connect_knows_which_fields_may_be_null(shop, consumers):
         assert {name for name, field in fields.items() if field["optional"] != optional} - {"id"} == set()
 
 
+def test_connect_reads_where_transactions_begin_and_end(shop, consumers):
+    shop.topic_of("schemas", "anything")
+    answers = consumers.read("connect", "consumers.schemas.transaction", converter=CONNECT)
+    boundaries = [answer["value"]["value"] for answer in answers]
+    assert [boundary["status"] for boundary in boundaries] == ["BEGIN", "END"] * len(STATEMENTS)
+    assert [answer["key"]["value"]["id"] for answer in answers] == [boundary["id"] for boundary in boundaries]
+    counts = {}
+    for boundary in boundaries[1::2]:
+        for collection in boundary["data_collections"]:
+            name = collection["data_collection"]
+            counts[name] = counts.get(name, 0) + collection["event_count"]
+    events = {table: sum(record.operation is not None for record in published(shop.changes[table])) for table in NAMES}
+    assert counts == {f"public.{table}": count for table, count in events.items()}
+
+
 def test_connect_has_its_own_types_of_time_if_asked_for(shop, consumers):
     """time = "connect": java.util.Date in milliseconds, for sinks that know Connect's types only."""
     answer = consumers.read("connect", shop.topic_of("logical", "required"), converter=CONNECT)[0]["value"]
@@ -335,7 +351,8 @@ def test_flink_reads_decimals_and_timestamps_as_such_from_text(shop, consumers):
     answers = consumers.read("flink", shop.topic_of("strings", "keys"), format="debezium-json",
                              options={"timestamp-format.standard": "ISO-8601"},
                              row="ROW<id STRING, at TIMESTAMP_LTZ(6), amount DECIMAL(6, 2), label STRING>")
-    assert [(row["kind"], row["row"]["at"], row["row"]["amount"], row["row"]["label"]) for rows in answers for row in rows] == [
+    rows = [(change["kind"], change["row"]) for changes in answers for change in changes]
+    assert [(kind, row["at"], row["amount"], row["label"]) for kind, row in rows] == [
         ("+I", "2024-05-01T10:00", "1.50", "one"),
         ("-U", "2024-05-01T10:00", "1.50", "one"), ("+U", "2024-05-01T10:00", "1.50", "two"),
         ("-D", "2024-05-01T10:00", "1.50", "two"), ("+I", "2024-05-01T10:00", "1.51", "three"),
@@ -440,10 +457,9 @@ def check_same(ours: list[tuple], theirs: list[tuple], what: str) -> None:
     for number, (our_record, their_record) in enumerate(zip(ours, theirs)):
         our_text, their_text = (json.dumps(record, ensure_ascii=False) for record in (our_record, their_record))
         if our_text != their_text:
-            at = next((i for i, (a, b) in enumerate(zip(our_text, their_text)) if a != b), min(len(our_text), len(their_text)))
-            begin = max(0, at - 80)
-            raise AssertionError(f"{what}, record {number} differs:\nours   …{our_text[begin:at + 80]}\n"
-                                 f"theirs …{their_text[begin:at + 80]}")
+            at = len(os.path.commonprefix([our_text, their_text]))
+            ours_there, theirs_there = (text[max(0, at - 80):at + 80] for text in (our_text, their_text))
+            raise AssertionError(f"{what}, record {number} differs:\nours   …{ours_there}\ntheirs …{theirs_there}")
     assert len(ours) == len(theirs), what
 
 
