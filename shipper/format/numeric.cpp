@@ -112,7 +112,7 @@ bool Numeric::is_zero() const {
 Numeric Numeric::from_binary(std::string_view bytes) {
     constexpr std::int32_t digits_per_group = 4;
     BinaryReader reader(bytes);
-    const std::int32_t groups = reader.int16();
+    const std::int32_t groups = reader.uint16();
     const std::int32_t weight = reader.int16(); // of the first group, in powers of 10^4
     const std::uint16_t sign = reader.uint16();
     reader.uint16(); // the scale for display
@@ -125,7 +125,6 @@ Numeric Numeric::from_binary(std::string_view bytes) {
     case 0xF000: numeric.kind_ = Kind::minus_infinity; break;
     default: throw DataError("a numeric with an unknown sign");
     }
-    if (groups < 0) throw DataError("a numeric with a negative count of digits");
     DigitGroups digits(numeric);
     for (std::int32_t group = 0; group < groups; ++group) {
         const std::uint16_t value = reader.uint16();

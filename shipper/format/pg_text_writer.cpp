@@ -246,11 +246,10 @@ void write_pg_numeric(JsonWriter &out, std::string_view bytes) {
     constexpr std::int32_t digits_per_group = 4;
     constexpr std::int32_t max_scale = 16383;
     BinaryReader reader(bytes);
-    const std::int32_t groups = reader.int16();
+    const std::int32_t groups = reader.uint16();
     const std::int32_t weight = reader.int16(); // of the first group, in powers of 10^4
     const std::uint16_t sign = reader.uint16();
     const std::int32_t scale = reader.uint16();
-    if (groups < 0) throw DataError("a numeric with a negative count of digits");
     const std::string_view digits = reader.bytes(static_cast<std::size_t>(groups) * 2);
     reader.finish();
     switch (sign) {

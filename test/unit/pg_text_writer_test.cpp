@@ -123,6 +123,7 @@ TEST(PgText, WritesNumericsWithTheirScale) {
     EXPECT_EQ(text(1700, numeric({}, 0, 0xD000)), "Infinity");
     EXPECT_EQ(text(1700, numeric({}, 0, 0xF000)), "-Infinity");
     EXPECT_EQ(text(1700, numeric({9999}, 32767)).size(), 131072U);
+    EXPECT_EQ(text(1700, testing::longest_numeric()), std::string(131072, '9'));
     EXPECT_TRUE(is_error(text(1700, numeric({10000}, 0))));
     EXPECT_TRUE(is_error(text(1700, numeric({0, 5}, 1))));
     EXPECT_TRUE(is_error(text(1700, numeric({}, 1))));

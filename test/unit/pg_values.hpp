@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,13 @@ inline std::string numeric(std::initializer_list<std::int16_t> digits, std::int1
     return bytes;
 }
 inline constexpr std::uint16_t negative = 0x4000;
+
+// 131072 nines: more groups than fit into a signed number.
+inline std::string longest_numeric() {
+    std::string bytes = int2(std::numeric_limits<std::int16_t>::min()) + int2(32767) + int2(0) + int2(0);
+    for (int group = 0; group < 32768; ++group) bytes += int2(9999);
+    return bytes;
+}
 
 // array_send() of a one-dimensional array.
 inline std::string array(std::int32_t element_oid, const std::vector<std::optional<std::string>> &elements) {

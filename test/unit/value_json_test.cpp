@@ -118,6 +118,7 @@ TEST(ValueJson, WritesDecimalsOfAnySize) {
     EXPECT_EQ(from_binary(1700, numeric({340, 2823, 6692, 938, 4634, 6337, 4607, 4317, 6821, 1456}, 9), typmod),
               "\"AQAAAAAAAAAAAAAAAAAAAAA=\"");
     EXPECT_FALSE(is_error(from_text(1700, std::string(131072, '9'))));
+    EXPECT_EQ(from_binary(1700, testing::longest_numeric()), from_text(1700, std::string(131072, '9')));
 }
 
 TEST(ValueJson, WritesNumericsWithoutScaleWithTheirOwn) {
