@@ -118,7 +118,9 @@ private:
     [[nodiscard]] bool has_room() const {
         return tracker_.window() < options_.in_flight_messages && tracker_.in_flight_bytes() < options_.in_flight_bytes;
     }
-    [[nodiscard]] bool beats() const { return options_.heartbeat_interval > milliseconds(0) && !options_.once; }
+    [[nodiscard]] bool may_beat() const {
+        return options_.heartbeat_interval > milliseconds(0) && !options_.once && !stopping() && has_room();
+    }
     [[nodiscard]] bool owes_acknowledgement() const { return tracker_.acknowledgeable() > acknowledged_; }
     [[nodiscard]] bool drained() const { return fenced_ && all_fetched_ && batches_.empty() && acknowledged_ == upto_; }
     [[nodiscard]] int patience_ms() const;
@@ -314,7 +316,7 @@ void Pump::Flow::end_transaction() {
 // A heartbeat may come in the middle of a transaction; between two it has nothing to wait for.
 void Pump::Flow::beat() {
     const TimePoint now = waiter_.now();
-    if (!beats() || stopping() || now < beat_at_ || !has_room()) return;
+    if (!may_beat() || now < beat_at_) return;
     format_->heartbeat(waiter_.wall_clock_us(), *this);
     if (decoder_.between_transactions()) tracker_.end(shipped_);
     beat_at_ = now + options_.heartbeat_interval;
@@ -355,7 +357,7 @@ void Pump::Flow::wait(bool more) {
     const TimePoint now = waiter_.now();
     TimePoint until = more ? now : now + seconds(1);
     if (!change_log_.asked() && owes_acknowledgement()) until = std::min(until, acknowledge_at_);
-    if (beats()) until = std::min(until, beat_at_);
+    if (may_beat()) until = std::min(until, beat_at_);
     if (stop_deadline_) until = std::min(until, *stop_deadline_);
     std::array fds{publisher_.wakeup(), pollfd{.fd = -1, .events = 0, .revents = 0}};
     if (change_log_.asked()) fds[1] = change_log_.readable();

@@ -429,6 +429,17 @@ TEST_F(PumpTest, SendsHeartbeatsWhetherOrNotThereAreChanges) {
     EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
 }
 
+TEST_F(PumpTest, WaitsWithAHeartbeatThatIsDueUntilThereIsRoomForIt) {
+    options_.heartbeat_interval = milliseconds(10);
+    options_.in_flight_messages = 20;
+    options_.shutdown_timeout = milliseconds(1000);
+    publisher_.dead = true;
+    commit_many(50);
+    waiter_.stop_after = 1000;
+    run(false);
+    EXPECT_LT(waiter_.waits, 2100) << "it did not sleep, or not while it was ending";
+}
+
 TEST_F(PumpTest, SkipsTablesThatTheStreamDoesNotHaveAndAcknowledgesThem) {
     change_log_.tables = {"public.other"};
     change_log_.commit(5);
