@@ -317,8 +317,8 @@ void Pump::Flow::end_transaction() {
 void Pump::Flow::beat() {
     const TimePoint now = waiter_.now();
     if (!may_beat() || now < beat_at_) return;
-    format_->heartbeat(waiter_.wall_clock_us(), *this);
-    if (decoder_.between_transactions()) tracker_.end(shipped_);
+    make_messages([&] { format_->heartbeat(waiter_.wall_clock_us(), *this); });
+    if (!stuck_ && decoder_.between_transactions()) tracker_.end(shipped_);
     beat_at_ = now + options_.heartbeat_interval;
 }
 
@@ -338,6 +338,8 @@ void Pump::Flow::make_messages(const Make &make) {
         make();
     } catch (const DataError &error) { // which says where
         stuck_ = std::make_exception_ptr(DataError(fmt::format("could not encode the change at {}", error.what())));
+    } catch (const ConfigError &) { // the settings do not fit a table that is new, or as it was then
+        stuck_ = std::current_exception();
     } catch (const KafkaError &error) {
         if (!error.fatal) throw;
         stuck_ = std::current_exception();

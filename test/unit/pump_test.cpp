@@ -258,13 +258,15 @@ private:
 // One message a change: its key is the change's number. It may come with the next one or the end of the transaction.
 class FakeFormat final : public Format {
 public:
-    FakeFormat(int silent_every, std::int64_t poison, bool holds_back, int &heartbeats)
-        : silent_every_(silent_every), poison_(poison), holds_back_(holds_back), heartbeats_(heartbeats) {}
+    FakeFormat(int silent_every, std::int64_t poison, bool poison_is_in_settings, bool holds_back, int &heartbeats)
+        : silent_every_(silent_every), poison_(poison), poison_is_in_settings_(poison_is_in_settings),
+          holds_back_(holds_back), heartbeats_(heartbeats) {}
 
     [[nodiscard]] std::string_view topic(const Shape & /*shape*/) override { return "t"; }
     void encode(const Change &change, std::int64_t /*now_us*/, MessageSink &sink) override {
         std::int64_t number = 0;
         for (const char byte : change.after[0].bytes) number = number << 8 | static_cast<unsigned char>(byte);
+        if (number == poison_ && poison_is_in_settings_) throw ConfigError("poison");
         if (number == poison_) throw DataError("poison");
         if (silent_every_ > 0 && number % silent_every_ == 0) return;
         end_transaction(sink); // what is held back
@@ -285,6 +287,7 @@ public:
 private:
     int silent_every_;
     std::int64_t poison_;
+    bool poison_is_in_settings_;
     bool holds_back_;
     int &heartbeats_;
     std::optional<std::string> held_;
@@ -298,7 +301,8 @@ protected:
             change_log_, publisher_,
             [this](const Source &source) {
                 shipped_source_ = source.id;
-                return std::make_unique<FakeFormat>(silent_every_, poison_, holds_back_, heartbeats_);
+                return std::make_unique<FakeFormat>(silent_every_, poison_, poison_is_in_settings_, holds_back_,
+                                                    heartbeats_);
             },
             waiter_, log_, options_)
             .run();
@@ -329,7 +333,8 @@ protected:
     PumpOptions options_;
     int silent_every_ = 0;
     std::int64_t poison_ = -1; // a change that cannot be encoded
-    bool holds_back_ = false;  // the format a message until the next
+    bool poison_is_in_settings_ = false;
+    bool holds_back_ = false; // the format a message until the next
     int heartbeats_ = 0;
     std::string shipped_source_;
 };
@@ -344,6 +349,17 @@ TEST_F(PumpTest, AcknowledgesWhatWasSentBeforeAChangeThatCannotBe) {
     EXPECT_GT(first, 0);
     EXPECT_THROW(run(), DataError);
     EXPECT_EQ(change_log_.acknowledged_csn, first);
+    EXPECT_LT(broker_.changes.size(), 710U) << "what was acknowledged was sent again";
+}
+
+TEST_F(PumpTest, AcknowledgesWhatWasSentBeforeAChangeThatTheSettingsDoNotFit) {
+    commit_many(300);
+    poison_ = 700;
+    poison_is_in_settings_ = true;
+    EXPECT_THROW(run(), ConfigError);
+    EXPECT_EQ(broker_.changes.size(), 700U);
+    EXPECT_GT(change_log_.acknowledged_csn, 0);
+    EXPECT_THROW(run(), ConfigError);
     EXPECT_LT(broker_.changes.size(), 710U) << "what was acknowledged was sent again";
 }
 
