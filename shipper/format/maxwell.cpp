@@ -230,7 +230,8 @@ void MaxwellFormat::write_row(const TablePlan &plan, std::span<const Value> row)
     }
     char before = '{';
     for (const ColumnPlan &column : plan.columns) {
-        if (row[column.position].kind == Value::Kind::null) continue;
+        const bool is_null = row[column.position].kind == Value::Kind::null;
+        if (is_null && column.null == "null") continue; // another text hides nulls: a mask, a default
         rows_.write_member(rest_, column, row[column.position], before);
         before = ',';
     }
