@@ -83,7 +83,8 @@ class Golden(Pipeline):
         version = self.value("SHOW server_version_num")
         types = [GoldenType(**one) for one in tomllib.loads(GOLDEN.read_text())["type"]]
         self.types = [one for one in types if one.since <= int(version) // 10_000]
-        self.execute(*SETUP, *(f"SELECT waybill.create_stream('{name}')" for mode in MODES for name in (mode + "_plain", mode + "_schemas")),
+        streams = [mode + ending for mode in MODES for ending in ("_plain", "_schemas")]
+        self.execute(*SETUP, *(f"SELECT waybill.create_stream('{name}')" for name in streams),
                      "CREATE TABLE t (id int PRIMARY KEY, "
                      + ", ".join(f"c{number} {one.sql}" for number, one in enumerate(self.types)) + ")")
         self.capture("t")
@@ -130,7 +131,8 @@ def test_every_type_is_published_as_the_golden_file_says(golden, mode):
     for row, value in enumerate(values[:-1]):
         head = '{"before":null,"after":{"id":' + (f'"{row}"' if "as_text" in modes else f"{row}")
         assert value.decode().startswith(head)
-        expected = [f',"c{number}":' + one.json(modes)[row % len(one.values)] for number, one in enumerate(golden.types)]
+        expected = [f',"c{number}":' + one.json(modes)[row % len(one.values)]
+                    for number, one in enumerate(golden.types)]
         check(golden.types, value.decode().removeprefix(head), expected, '},"source":{')
     null_row = json.loads(values[-1])["after"]
     assert [number for number, one in enumerate(golden.types) if null_row[f"c{number}"] is not None] == [

@@ -58,43 +58,58 @@ def a_range(name: str, value: str) -> str:
     def maybe(bound: str) -> str:
         return f"CASE WHEN random() < 0.1 THEN NULL ELSE {bound}(a, b) END"
     return (f"CASE WHEN random() < 0.1 THEN 'empty'::{name} ELSE (SELECT {name}({maybe('least')}, {maybe('greatest')}, "
-            + one_of("'[]'", "'(]'", "'[)'", "'()'") + f") FROM (SELECT {value} AS a, {value} AS b) AS bounds WHERE id > 0) END")
+            + one_of("'[]'", "'(]'", "'[)'", "'()'")
+            + f") FROM (SELECT {value} AS a, {value} AS b) AS bounds WHERE id > 0) END")
 
 
-FUNCTIONS = (
-    "CREATE SCHEMA random",
-    "CREATE FUNCTION random.number() RETURNS bigint VOLATILE LANGUAGE sql AS "
-    "$$ SELECT ((random() * 4294967295)::bigint << 32 | (random() * 4294967295)::bigint) >> (random() * 60)::int $$",
-    "CREATE FUNCTION random.letter() RETURNS text VOLATILE LANGUAGE sql AS $$ SELECT CASE floor(random() * 4)::int "
-    "WHEN 0 THEN chr(1 + (random() * 126)::int) WHEN 1 THEN substr('\"\\{}(),;''= NULL', 1 + (random() * 14)::int, 1) "
-    "WHEN 2 THEN chr(160 + (random() * 50000)::int) ELSE chr(65536 + (random() * 100000)::int) END $$",
-    "CREATE FUNCTION random.text() RETURNS text VOLATILE LANGUAGE sql AS $$ SELECT coalesce(string_agg(random.letter(), ''), '') "
-    "FROM generate_series(1, floor(random() * 10)::int) $$",
-    "CREATE FUNCTION random.word() RETURNS text VOLATILE LANGUAGE sql AS $$ SELECT 'w' || substr(md5(random()::text), 1, 5) $$",
-    "CREATE FUNCTION random.digits() RETURNS text VOLATILE LANGUAGE sql AS "
-    "$$ SELECT translate(md5(random()::text) || md5(random()::text), 'abcdef', '012345') $$",
-    "CREATE FUNCTION random.numeric(scale int) RETURNS numeric VOLATILE LANGUAGE sql AS $$ SELECT CASE WHEN random() < 0.05 "
-    "THEN 'NaN' ELSE ((CASE WHEN random() < 0.5 THEN '-' ELSE '' END || substr(random.digits(), 1, 1 + (random() * 17)::int) "
-    "|| '.' || substr(random.digits(), 1, (random() * scale)::int) || '0'))::numeric END $$",
-    "CREATE FUNCTION random.float() RETURNS float8 VOLATILE LANGUAGE sql AS $$ SELECT CASE floor(random() * 5)::int "
-    "WHEN 0 THEN (random() - 0.5) * power(10::float8, floor(random() * 600 - 300)) WHEN 1 THEN power(2::float8, floor(random() * 2000 - 1000)) "
-    "WHEN 2 THEN ('1e' || (random() * 600 - 300)::int)::float8 WHEN 3 THEN random.number()::float8 "
-    "ELSE round(random()::numeric * 1000, (random() * 5)::int)::float8 END $$",
-    "CREATE FUNCTION random.real() RETURNS float4 VOLATILE LANGUAGE sql AS $$ SELECT CASE floor(random() * 4)::int "
-    "WHEN 0 THEN ((random() - 0.5) * power(10::float8, floor(random() * 70 - 35)))::float4 "
-    "WHEN 1 THEN power(2::float8, floor(random() * 250 - 125))::float4 "
-    "WHEN 2 THEN ('1e' || (random() * 70 - 35)::int)::float4 ELSE random.number()::float4 END $$",
-    "CREATE FUNCTION random.point() RETURNS point VOLATILE LANGUAGE sql AS $$ SELECT point(random.float(), random.float()) $$",
-    "CREATE FUNCTION random.timestamp() RETURNS timestamp VOLATILE LANGUAGE sql AS $$ SELECT date_trunc('microseconds', "
-    "timestamp '2000-01-01' + make_interval(days => ((random() * CASE WHEN random() < 0.7 THEN 60000 ELSE 106700000 END) - 2000000 * random())::int, "
-    "secs => random() * 86400)) $$",
-    "CREATE FUNCTION random.date() RETURNS date VOLATILE LANGUAGE sql AS $$ SELECT date '4713-01-01 BC' + (random() * "
-    "CASE WHEN random() < 0.7 THEN 3000000 ELSE 2147483455 END)::int $$",
-    "CREATE FUNCTION random.clock() RETURNS time VOLATILE LANGUAGE sql AS $$ SELECT CASE WHEN random() < 0.1 THEN '24:00:00' "
-    "ELSE time '00:00' + make_interval(secs => floor(random() * 86400)) + make_interval(secs => 0.000001 * floor(random() * 1000000)) END $$",
-    "CREATE FUNCTION random.path() RETURNS text VOLATILE LANGUAGE sql AS $$ SELECT string_agg(random.point()::text, ',') "
-    "FROM generate_series(1, 1 + (random() * 3)::int) $$",
-)
+# Volatile, so that each row gets a value of its own.
+FUNCTIONS = """
+CREATE SCHEMA random;
+CREATE FUNCTION random.number() RETURNS bigint VOLATILE LANGUAGE sql AS $$
+    SELECT ((random() * 4294967295)::bigint << 32 | (random() * 4294967295)::bigint) >> (random() * 60)::int $$;
+CREATE FUNCTION random.letter() RETURNS text VOLATILE LANGUAGE sql AS $$
+    SELECT CASE floor(random() * 4)::int
+        WHEN 0 THEN chr(1 + (random() * 126)::int)
+        WHEN 1 THEN substr('"\\{}(),;''= NULL', 1 + (random() * 14)::int, 1)
+        WHEN 2 THEN chr(160 + (random() * 50000)::int)
+        ELSE chr(65536 + (random() * 100000)::int) END $$;
+CREATE FUNCTION random.text() RETURNS text VOLATILE LANGUAGE sql AS $$
+    SELECT coalesce(string_agg(random.letter(), ''), '') FROM generate_series(1, floor(random() * 10)::int) $$;
+CREATE FUNCTION random.word() RETURNS text VOLATILE LANGUAGE sql AS $$
+    SELECT 'w' || substr(md5(random()::text), 1, 5) $$;
+CREATE FUNCTION random.digits(count int) RETURNS text VOLATILE LANGUAGE sql AS $$
+    SELECT substr(translate(md5(random()::text) || md5(random()::text), 'abcdef', '012345'), 1, count) $$;
+CREATE FUNCTION random.numeric(scale int) RETURNS numeric VOLATILE LANGUAGE sql AS $$
+    SELECT CASE WHEN random() < 0.05 THEN 'NaN'
+        ELSE (CASE WHEN random() < 0.5 THEN '-' ELSE '' END || random.digits(1 + (random() * 17)::int) || '.'
+              || random.digits((random() * scale)::int) || '0')::numeric END $$;
+CREATE FUNCTION random.float() RETURNS float8 VOLATILE LANGUAGE sql AS $$
+    SELECT CASE floor(random() * 5)::int
+        WHEN 0 THEN (random() - 0.5) * power(10::float8, floor(random() * 600 - 300))
+        WHEN 1 THEN power(2::float8, floor(random() * 2000 - 1000))
+        WHEN 2 THEN ('1e' || (random() * 600 - 300)::int)::float8
+        WHEN 3 THEN random.number()::float8
+        ELSE round(random()::numeric * 1000, (random() * 5)::int)::float8 END $$;
+CREATE FUNCTION random.real() RETURNS float4 VOLATILE LANGUAGE sql AS $$
+    SELECT CASE floor(random() * 4)::int
+        WHEN 0 THEN ((random() - 0.5) * power(10::float8, floor(random() * 70 - 35)))::float4
+        WHEN 1 THEN power(2::float8, floor(random() * 250 - 125))::float4
+        WHEN 2 THEN ('1e' || (random() * 70 - 35)::int)::float4
+        ELSE random.number()::float4 END $$;
+CREATE FUNCTION random.point() RETURNS point VOLATILE LANGUAGE sql AS $$
+    SELECT point(random.float(), random.float()) $$;
+CREATE FUNCTION random.path() RETURNS text VOLATILE LANGUAGE sql AS $$
+    SELECT string_agg(random.point()::text, ',') FROM generate_series(1, 1 + (random() * 3)::int) $$;
+CREATE FUNCTION random.timestamp() RETURNS timestamp VOLATILE LANGUAGE sql AS $$
+    SELECT timestamp '2000-01-01' + make_interval(
+        days => (random() * CASE WHEN random() < 0.7 THEN 60000 ELSE 106700000 END - 2000000 * random())::int,
+        secs => round((random() * 86400)::numeric, 6)::float8) $$;
+CREATE FUNCTION random.date() RETURNS date VOLATILE LANGUAGE sql AS $$
+    SELECT date '4713-01-01 BC' + (random() * CASE WHEN random() < 0.7 THEN 3000000 ELSE 2147483455 END)::int $$;
+CREATE FUNCTION random.clock() RETURNS time VOLATILE LANGUAGE sql AS $$
+    SELECT CASE WHEN random() < 0.1 THEN '24:00:00'
+        ELSE time '00:00' + make_interval(secs => round((random() * 86399)::numeric, 6)::float8) END $$;
+"""
 
 TIMESTAMP = sometimes(("'infinity'", "'-infinity'", "'4714-11-24 00:00:00 BC'", "'294276-12-31 23:59:59.999999'"),
                       "timestamp", "random.timestamp()")
@@ -122,28 +137,34 @@ TYPES = [
     Random("bit(11)", "(random() * 2047)::int::bit(11)", base="bit", length=11),
     Random("varbit", "substr((random() * 2147483647)::int::bit(32)::text, 1, (random() * 32)::int)::varbit",
            lost=frozenset({"default", "strings"})),
-    Random("date", sometimes(("'infinity'", "'-infinity'", "'4714-11-24 BC'", "'5874897-12-31'"), "date", "random.date()")),
+    Random("date", sometimes(("'infinity'", "'-infinity'", "'4714-11-24 BC'", "'5874897-12-31'"), "date",
+                             "random.date()")),
     Random("time", "random.clock()"),
     Random("timetz", "(random.clock()::text || " + one_of("'+00'", "'-03:30'", "'+15:59:59'", "'-08'") + ")::timetz",
            lost=frozenset({"default", "strings"})),
     Random("timestamp", TIMESTAMP),
     Random("timestamptz", f"({TIMESTAMP})::timestamptz"),
-    Random("interval", sometimes(("'178000000 years'", "'-178000000 years'", "'2562047788:00:54.775807'", "'-00:00:00.000001'"),
-                                 "interval", "make_interval(months => (random() * 2400 - 1200)::int, days => (random() * 2000 - 1000)::int, "
-                                 "secs => round((random() * 2000000 - 1000000)::numeric, 6)::float8)"),
-           lost=frozenset({"default"})),
+    Random("interval", sometimes(
+        ("'178000000 years'", "'-178000000 years'", "'2562047788:00:54.775807'", "'-00:00:00.000001'"), "interval",
+        "make_interval(months => (random() * 2400 - 1200)::int, days => (random() * 2000 - 1000)::int, "
+        "secs => round((random() * 2000000 - 1000000)::numeric, 6)::float8)"), lost=frozenset({"default"})),
     Random("uuid", "md5(random()::text)::uuid"),
-    Random("json", "CASE WHEN random() < 0.7 THEN to_json(random.text()) ELSE " + one_of("'{\"a\" :\t\"\\ud800\"}'", "'[1.50,\n 1e400]'", "' null'", "'\"\\u0000\"'", "'{\"a\":1,\"a\":2}'", of="json") + " END"),
-    Random("jsonb", "CASE WHEN random() < 0.2 THEN 'null' ELSE jsonb_build_object(random.text(), random.text(), 'n', round(random()::numeric, 5)) END"),
+    Random("json", "CASE WHEN random() < 0.7 THEN to_json(random.text()) ELSE "
+                   + one_of("'{\"a\" :\t\"\\ud800\"}'", "'[1.50,\n 1e400]'", "' null'", "'\"\\u0000\"'",
+                            "'{\"a\":1,\"a\":2}'", of="json") + " END"),
+    Random("jsonb", "CASE WHEN random() < 0.2 THEN 'null' "
+                    "ELSE jsonb_build_object(random.text(), random.text(), 'n', round(random()::numeric, 5)) END"),
     Random("xml", "('<a b=\"' || random.word() || '\">' || random.word() || '</a>')::xml"),
     Random("point", "random.point()"),
     Random("lseg", "lseg(random.point(), random.point())"),
-    Random("path", "(CASE WHEN random() < 0.5 THEN '[' || random.path() || ']' ELSE '(' || random.path() || ')' END)::path"),
+    Random("path", "(CASE WHEN random() < 0.5 THEN '[' || random.path() || ']' "
+                   "ELSE '(' || random.path() || ')' END)::path"),
     Random("box", "box(random.point(), random.point())"),
     Random("polygon", "('(' || random.path() || ')')::polygon"),
     Random("line", "line(point(random(), random()), point(1 + random(), 1 + random()))"),
     Random("circle", "circle(random.point(), abs(random.float()))"),
-    Random("inet", "CASE WHEN random() < 0.5 THEN set_masklen('0.0.0.0'::inet + (random() * 4294967295)::bigint, (random() * 32)::int) "
+    Random("inet", "CASE WHEN random() < 0.5 "
+                   "THEN set_masklen('0.0.0.0'::inet + (random() * 4294967295)::bigint, (random() * 32)::int) "
                    "ELSE set_masklen('fe80::'::inet + abs(random.number()), (random() * 128)::int) END"),
     Random("cidr", "network(set_masklen('0.0.0.0'::inet + (random() * 4294967295)::bigint, (random() * 32)::int))"),
     Random("macaddr", "substr(md5(random()::text), 1, 12)::macaddr"),
@@ -157,7 +178,8 @@ TYPES = [
     Random("xid", "(random() * 4294967295)::bigint::text::xid"),
     Random("cid", "(random() * 4294967295)::bigint::text::cid"),
     Random("xid8", "abs(random.number())::text::xid8"),
-    Random("pg_lsn", "format('%s/%s', to_hex((random() * 2147483647)::int), to_hex((random() * 2147483647)::int))::pg_lsn"),
+    Random("pg_lsn", "format('%s/%s', to_hex((random() * 2147483647)::int), "
+                     "to_hex((random() * 2147483647)::int))::pg_lsn"),
     Random("txid_snapshot", "format('10:30:%s,29', 10 + (random() * 18)::int)::txid_snapshot"),
     Random("pg_snapshot", "format('10:30:%s,29', 10 + (random() * 18)::int)::pg_snapshot"),
     Random("refcursor", "random.text()::refcursor"),
@@ -189,7 +211,8 @@ TYPES = [
     Random("couple", "ROW((random() * 100)::int, random.text(), NULL, NULL)::pair"),
     Random("numbers", "ARRAY[random.number(), NULL]", base="int8", array=True),
     Random("citext", "random.text()::citext"),
-    Random("hstore", "hstore(ARRAY[random.text(), random.text(), random.text()], ARRAY[random.text(), NULL, random.text()])"),
+    Random("hstore", "hstore(ARRAY[random.text(), random.text(), random.text()], "
+                     "ARRAY[random.text(), NULL, random.text()])"),
     Random("labels", "hstore(random.text(), random.text())", base="hstore"),
     Random("ltree", "('Top.' || random.word() || '.x_1')::ltree"),
     Random("lquery", "('*.' || random.word() || '|x*{1,2}.!b')::lquery"),
@@ -221,8 +244,8 @@ MODES = {
 }
 
 # The settings under which the text of types is published (docs/types.md).
-PINNED = ("SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; SET extra_float_digits = 1; "
-          "SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET search_path = pg_catalog, pg_temp")
+PINNED = ("SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; "
+          "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET search_path = pg_catalog, pg_temp")
 
 
 def arrays_of(number: int, one: Random) -> str:
@@ -251,13 +274,13 @@ class World(Pipeline):
             self.types += MULTIRANGES
         else:
             self.execute("CREATE TYPE span AS RANGE (subtype = float8)")
-        self.execute(*FUNCTIONS, *(f"SELECT waybill.create_stream('{mode}_')" for mode in MODES))
+        self.execute(FUNCTIONS, *(f"SELECT waybill.create_stream('{mode}_')" for mode in MODES))
         self.tables = {}
         for number, one in enumerate(self.types):
             self.tables[f"v{number}"] = one
             # To what a consumer sees, an array of arrays by way of a domain is one of texts.
-            self.tables[f"a{number}"] = dataclasses.replace(one, sql=f"{one.sql}[]", base="text" if one.array else one.name,
-                                                            array=True)
+            base = "text" if one.array else one.name
+            self.tables[f"a{number}"] = dataclasses.replace(one, sql=f"{one.sql}[]", base=base, array=True)
         self.execute(*(f"CREATE TABLE {name} (id int PRIMARY KEY, c {one.sql})" for name, one in self.tables.items()))
         self.capture(*self.tables)
         with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
@@ -266,7 +289,8 @@ class World(Pipeline):
                 cursor.execute(f"INSERT INTO v{number} SELECT id, {one.value} FROM generate_series(1, {VALUES}) id")
                 cursor.execute(f"CREATE FUNCTION random.pick{number}(int) RETURNS {one.sql.partition('(')[0]} "
                                f"VOLATILE LANGUAGE sql AS 'SELECT c FROM v{number} WHERE id = $1'")
-                cursor.execute(f"INSERT INTO a{number} SELECT id, {arrays_of(number, one)} FROM generate_series(1, {VALUES}) id")
+                cursor.execute(f"INSERT INTO a{number} SELECT id, {arrays_of(number, one)} "
+                               f"FROM generate_series(1, {VALUES}) id")
             connection.commit()
 
     def stored_text(self, cursor, table: str) -> dict[int, str | None]:
@@ -281,7 +305,8 @@ class World(Pipeline):
         """The values of c, table by table, by id."""
         prefix = f"roundtrip.{mode}"
         # All in one topic, for speed.
-        self.shipper(stream={"name": f"{mode}_", "prefix": prefix}, topics={"name": "{prefix}"}, types=MODES[mode]).once()
+        self.shipper(stream={"name": f"{mode}_", "prefix": prefix}, topics={"name": "{prefix}"},
+                     types=MODES[mode]).once()
         values: dict[str, dict[int, object]] = {table: {} for table in self.tables}
         for record in read_topic(self.broker.bootstrap, prefix):
             event = json.loads(record.value)
@@ -298,7 +323,8 @@ def world(server, broker):
 
 def test_every_type_of_the_catalog_is_tried(world):
     names = {name for (name,) in world.query(
-        "SELECT typname::text FROM pg_type t WHERE typtype <> 'p' AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) "
+        "SELECT typname::text FROM pg_type t WHERE typtype <> 'p' "
+        "AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)  "
         "AND (typtype <> 'c' OR (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c') "
         "AND typnamespace IN ('pg_catalog'::regnamespace, 'public'::regnamespace)")}
     assert names - UNSTORABLE == {one.name for one in world.types} | {one.sql for one in world.types} & names
@@ -316,16 +342,18 @@ def test_every_value_comes_back(world, mode):
             stored = world.stored_text(cursor, table)
             if mode == "text":
                 differing = [number for number in values if values[number] != stored[number]]
-                problems += [f"{one.sql}: stored {stored[number]!r}, published {values[number]!r}" for number in differing]
+                problems += [f"{one.sql}: stored {stored[number]!r}, published {values[number]!r}"
+                             for number in differing]
                 literals = values
             elif mode in one.lost:
                 continue
             else:
                 literals = {number: rebuilding.literal(one.name, value, array=one.array, strings=mode == "strings",
-                                                       length=one.length, scale=one.scale) for number, value in values.items()}
+                                                       length=one.length, scale=one.scale)
+                            for number, value in values.items()}
             if mode != "text" and one.array:
                 # Bounds are not published.
-                literals = {number: text for number, text in literals.items() if not (stored[number] or "").startswith("[")}
+                literals = {number: text for number, text in literals.items() if not stored[number].startswith("[")}
             cursor.execute("SET search_path = pg_catalog, public, pg_temp")
             cursor.execute(f"CREATE TEMP TABLE back (id int PRIMARY KEY, c {one.sql})")
             psycopg2.extras.execute_values(cursor, "INSERT INTO pg_temp.back VALUES %s", list(literals.items()),
@@ -333,7 +361,7 @@ def test_every_value_comes_back(world, mode):
             same = "s.c IS NOT DISTINCT FROM b.c" if one.equality and mode == "default" else "s *= b"
             cursor.execute(f"SELECT s.id FROM public.{table} s JOIN pg_temp.back b USING (id) WHERE NOT ({same})")
             problems += [f"{one.sql}: stored {stored[number]!r}, published {json.dumps(values[number])}, "
-                         f"rebuilt {literals[number]!r}" for (number,) in cursor.fetchall()]
+                         f"rebuilt {literals[number]!r}" for number in (int(id_) for (id_,) in cursor.fetchall())]
             cursor.execute("DROP TABLE pg_temp.back")
     if problems:
         pytest.fail(f"{len(problems)} values are not what was stored:\n" + "\n".join(problems[:40]), False)
