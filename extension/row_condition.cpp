@@ -20,6 +20,7 @@ struct RowCondition {
     Expr *expression;
     char *table;
     Oid owner;
+    bool can_change;
     Evaluator evaluator;
 };
 
@@ -36,6 +37,13 @@ bool is_of_users(Oid function, void *) {
 bool calls_functions_of_users(Node *node, void *context) {
     return node != nullptr && (check_functions_in_node(node, is_of_users, context) ||
                                walk_expression(node, calls_functions_of_users, context));
+}
+
+// (A domain's functions go with its type.)
+bool uses_objects_of_users(Node *node, void *context) {
+    return node != nullptr && ((!IsA(node, List) && exprType(node) >= FirstNormalObjectId) ||
+                               check_functions_in_node(node, is_of_users, context) ||
+                               walk_expression(node, uses_objects_of_users, context));
 }
 
 // Runs `work` with the privileges of a role. On ERROR the abort of the (sub)transaction goes back to the present one.
@@ -88,8 +96,13 @@ const RowCondition *make_row_condition(const char *when, const RelationData &rel
     condition->expression = static_cast<Expr *>(stringToNode(when));
     condition->table = pstrdup(NameStr(relation.rd_rel->relname));
     condition->owner = owner;
+    condition->can_change = uses_objects_of_users(reinterpret_cast<Node *>(condition->expression), nullptr);
     condition->evaluator = make_evaluator(*condition);
     return condition;
+}
+
+bool can_change(const RowCondition &condition) {
+    return condition.can_change;
 }
 
 bool satisfies(const RowCondition &condition, TupleTableSlot *row) {

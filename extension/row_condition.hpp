@@ -17,6 +17,9 @@ struct RowCondition;
 // Error: what PostgreSQL finds wrong with it now.
 const RowCondition *make_row_condition(const char *when, const RelationData &relation, Oid owner);
 
+// Whether what PostgreSQL made of it depends on types or functions that can be altered: of users, not its own.
+bool can_change(const RowCondition &condition);
+
 // Whether a row of that table or partition satisfies its condition; null is false. Functions in it run as the writer.
 // Error: whatever they raise, which fails the writer's statement.
 bool satisfies(const RowCondition &condition, TupleTableSlot *row);

@@ -86,6 +86,28 @@ RESET waybill.ddl_warnings;
 SELECT waybill.enable_capture('t', condition => $$ condition_ddl.wanted("Number"::int) AND m = 'merry' $$);
 SELECT condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 
+-- Most types and functions concern no condition: what was prepared is not made anew for each temporary table.
+CREATE FUNCTION outdated() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    number bigint := 0;
+BEGIN
+    IF current_setting('server_version_num')::int >= 140000 THEN
+        EXECUTE $q$ SELECT count(*) FROM pg_backend_memory_contexts
+                    WHERE name = 'waybill table' AND parent = 'TopTransactionContext' $q$ INTO number;
+    END IF;
+    RETURN number;
+END $$;
+CREATE TABLE usual (id int PRIMARY KEY, n int, v varchar(10), at date);
+SELECT waybill.enable_capture('usual', condition => $$ n IN (1, 2) AND lower(v) <> coalesce(left(v, 3), 'x') AND at > '2026-01-01' $$);
+CREATE TEMPORARY TABLE temporary1 (id int);
+BEGIN;
+INSERT INTO usual VALUES (1, 1, 'four', '2026-01-02');
+CREATE TEMPORARY TABLE temporary2 (id int);
+CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+INSERT INTO usual VALUES (2, 1, 'four', '2026-01-02'), (3, 3, 'four', '2026-01-02');
+SELECT outdated();
+COMMIT;
+SELECT op, after FROM latest;
 -- Types that change: a field of a composite one, a domain's constraint.
 DELETE FROM t;
 SELECT waybill.enable_capture('t', condition => $$ (p).y > 0 AND n::condition_ddl.small >= 0 $$);
