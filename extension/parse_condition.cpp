@@ -94,9 +94,37 @@ void check_cast(const Parse &parse, Node *cast, Node *argument, CoercionForm for
             parser_errposition(parse.state, exprLocation(argument)));
 }
 
+bool is_collatable(Node *node, void *context) {
+    if (node == nullptr) return false;
+    return IsA(node, List) ? walk_expression(node, is_collatable, context) : type_is_collatable(exprType(node));
+}
+
+// Whether arguments are compared, or whatever else is done with them, whose collations contradict each other.
+bool lacks_collation(Node *node) {
+    if (IsA(node, RowCompareExpr)) {
+        const auto *comparison = reinterpret_cast<const RowCompareExpr *>(node);
+        for (int i = 0; i < list_length(comparison->largs); ++i)
+            if (!OidIsValid(list_nth_oid(comparison->inputcollids, i)) &&
+                is_collatable(static_cast<Node *>(list_nth(comparison->largs, i)), nullptr))
+                return true;
+        return false;
+    }
+    const bool has_arguments = IsA(node, FuncExpr) || IsA(node, OpExpr) || IsA(node, DistinctExpr) ||
+                               IsA(node, NullIfExpr) || IsA(node, ScalarArrayOpExpr) || IsA(node, MinMaxExpr);
+    return has_arguments && !OidIsValid(exprInputCollation(node)) && walk_expression(node, is_collatable, nullptr);
+}
+
+void check_collation(const Parse &parse, Node *node) {
+    if (!lacks_collation(node)) return;
+    ereport(ERROR, errcode(ERRCODE_INDETERMINATE_COLLATION),
+            errmsg("a capture condition must say which collation counts"), errhint("Add COLLATE to one of the values."),
+            parser_errposition(parse.state, exprLocation(node)));
+}
+
 bool check_node(Node *node, void *context) {
     if (node == nullptr) return false;
     const Parse &parse = *static_cast<const Parse *>(context);
+    check_collation(parse, node);
     if (IsA(node, Var)) check_column(parse, *reinterpret_cast<const Var *>(node));
     if (IsA(node, RelabelType)) {
         const auto *cast = reinterpret_cast<const RelabelType *>(node);

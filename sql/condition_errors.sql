@@ -35,6 +35,15 @@ SELECT waybill.enable_capture('t', condition => 'status = 1');
 SELECT waybill.enable_capture('t', condition => '1 / 0 = n');
 SELECT waybill.enable_capture('nosuch', condition => 'true');
 SELECT waybill.enable_capture('t', key => '{nosuch}', condition => 'nosuch');
+-- Which collation counts must be clear now: PostgreSQL would ask for it when rows are written.
+CREATE TABLE c (id int PRIMARY KEY, a text COLLATE "C", b text COLLATE "POSIX", d text);
+SELECT waybill.enable_capture('c', condition => $$id > 1 AND a < b$$);
+SELECT waybill.enable_capture('c', condition => $$upper(coalesce(a, b)) <> 'X'$$);
+SELECT waybill.enable_capture('c', condition => $$greatest(a, b) IS NULL$$);
+SELECT waybill.enable_capture('c', condition => $$(id, a) < (1, b)$$);
+SELECT waybill.enable_capture('c', condition => $$a = ANY (ARRAY[b, d])$$);
+SELECT waybill.enable_capture('c', condition => $$a COLLATE "C" < b AND a < d AND (id, b) < (1, 'x') AND a || 'b' IN ('ab', d)$$);
+SELECT condition FROM waybill.captured_tables WHERE "table" = 'c'::regclass;
 -- What a session's end would take away.
 CREATE FUNCTION pg_temp.f(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
 CREATE DOMAIN pg_temp.d AS int;
