@@ -32,14 +32,14 @@ class Consumers:
         if done.returncode != 0:
             raise RuntimeError(f"{command[0]} failed:\n{done.stdout}{done.stderr}")
 
-    def read(self, consumer: str, topic: str, timeout_s: float = 60, **request) -> list:
+    def read(self, consumer: str, topic: str, timeout_s: float = 120, **request) -> list:
         """What the consumer made of each record of the topic. A record that it threw an exception at fails the test."""
         answers = self.attempt(consumer, topic, timeout_s, **request)
         errors = [answer["error"] for answer in answers if isinstance(answer, dict) and "error" in answer]
         assert not errors, f"{consumer} fails on {len(errors)} of {len(answers)} records of {topic}, the first: {errors[0]}"
         return answers
 
-    def attempt(self, consumer: str, topic: str, timeout_s: float = 60, **request) -> list:
+    def attempt(self, consumer: str, topic: str, timeout_s: float = 120, **request) -> list:
         """The same; an exception at a record is its answer, {"error": …}."""
         line = json.dumps({"consumer": consumer, "topic": topic} | request)
         self._child.stdin.write(line.encode() + b"\n")
