@@ -122,12 +122,15 @@ void MaxwellFormat::complete(TablePlan &plan) const {
     plan.key_head = (key_is_array_ ? "[" : "{\"database\":") + names + std::string(table.view());
     plan.value_head = "{\"database\":" + std::string(database.view()) + ",\"table\":" + std::string(table.view());
     for (ColumnPlan &column : plan.key) {
-        if (key_is_array_) continue;
-        JsonWriter name;
-        name.raw(',');
-        name.string("pk." + lower(plan.shape.columns[column.position].name));
-        name.raw(':');
-        column.lead = name.view();
+        const std::string name = lower(plan.shape.columns[column.position].name);
+        JsonWriter lead;
+        if (key_is_array_)
+            lead.raw(&column == &plan.key.front() ? "{" : "},{");
+        else
+            lead.raw(',');
+        lead.string(key_is_array_ ? name : "pk." + name);
+        lead.raw(':');
+        column.lead = lead.view();
     }
 }
 
@@ -155,11 +158,12 @@ void MaxwellFormat::publish_held(bool is_last, MessageSink &sink) {
     holds_ = false;
     value_.clear();
     value_.raw(head_.view());
-    if (output_.xoffset && !(is_last && output_.commit_info)) {
+    if (output_.commit_info && is_last) {
+        value_.raw(",\"commit\":true");
+    } else if (output_.commit_info && output_.xoffset) {
         value_.raw(",\"xoffset\":");
         value_.integer(xoffset_);
     }
-    if (output_.commit_info && is_last) value_.raw(",\"commit\":true");
     value_.raw(rest_.view());
     ++xoffset_;
     held_.value = value_.view();
@@ -214,7 +218,7 @@ void MaxwellFormat::write_record(const Change &change, const TablePlan &plan, st
     holds_ = true;
 }
 
-// {"database":"shop","table":"items","pk.id":1} or ["shop","items",[{"id":1}]]
+// {"database":"shop","table":"items","pk.a":1,"pk.b":2} or ["shop","items",[{"a":1},{"b":2}]]
 void MaxwellFormat::write_key(const Change &change, const TablePlan &plan) {
     key_.clear();
     key_.raw(plan.key_head);

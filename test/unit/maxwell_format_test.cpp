@@ -29,6 +29,26 @@ TEST_F(MaxwellFormatTest, DoesNotTellByAnAbsentMemberThatAMaskedColumnIsNull) {
     EXPECT_NE(records[0].value.find(R"("data":{"id":1,"name":"***"})"), std::string::npos) << records[0].value;
 }
 
+TEST_F(MaxwellFormatTest, NamesEachColumnOfAKeyInLowerCase) {
+    shape_.columns[1].name = "Name";
+    shape_.key = {1, 0};
+    use("maxwell", with("commit_info"));
+    insert(row(int4(1)));
+    EXPECT_EQ(end_transaction().at(0).key,
+              R"({"database":"public","table":"items","pk.name":"Kettle \"Ünï\"","pk.id":1})");
+    FormatOptions array_key = options();
+    array_key.settings = {{"key", "array"}};
+    use("maxwell", array_key);
+    insert(row(int4(1)));
+    EXPECT_EQ(end_transaction().at(0).key, R"(["public","items",[{"name":"Kettle \"Ünï\""},{"id":1}]])");
+}
+
+TEST_F(MaxwellFormatTest, CountsRecordsOnlyAsAPartOfCommitInfo) {
+    use("maxwell", with("xoffset"));
+    insert(row(int4(1)));
+    EXPECT_EQ(end_transaction().at(0).value.find("xoffset"), std::string::npos);
+}
+
 TEST_F(MaxwellFormatTest, PublishesTheRecordHeldBackBeforeAChangeThatCannotBeRead) {
     use("maxwell", with("commit_info"));
     EXPECT_TRUE(insert(row(int4(1))).empty());
