@@ -255,8 +255,10 @@ std::vector<Shape> PgChangeLog::captured_tables() {
                waybill.utf8(a.attname::text),
                (SELECT k.place FROM json_array_elements_text(n.definition->'key') WITH ORDINALITY k (name, place)
                 WHERE k.name = a.attname)
-        FROM newest n LEFT JOIN pg_attribute a
-            ON a.attrelid = (n.definition->>'relation')::oid AND a.attnum > 0 AND NOT a.attisdropped
+        FROM newest n
+        JOIN pg_class c ON c.oid = (n.definition->>'relation')::oid AND c.relname = n.definition->>'table'
+        JOIN pg_namespace m ON m.oid = c.relnamespace AND m.nspname = n.definition->>'schema'
+        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY 1, 2, a.attnum)",
                                 {stream_});
     std::vector<Shape> tables;
@@ -269,7 +271,7 @@ std::vector<Shape> PgChangeLog::captured_tables() {
             table.table = rows.text(row, 1);
             key.clear();
         }
-        if (rows.is_null(row, 2)) continue; // a table that was dropped
+        if (rows.is_null(row, 2)) continue; // a table without columns
         Shape &table = tables.back();
         Column column;
         column.name = rows.text(row, 2);

@@ -56,8 +56,8 @@ public:
     // The stream's acknowledged csn. To be read under the lock.
     [[nodiscard]] virtual Csn acknowledged() = 0;
 
-    // The tables of the stream that were ever captured, as they are now: names, names of columns, keys. To try settings
-    // out on.
+    // The tables of the stream that were ever captured and still have their names, as they are now: names, names of
+    // columns, keys. To try settings out on.
     [[nodiscard]] virtual std::vector<Shape> captured_tables() = 0;
 
     // Asks, and returns at once. One thing at a time: only when not asked().

@@ -322,3 +322,14 @@ def test_settings_that_do_not_fit_a_table_are_refused_at_start(people, sections,
     assert done.returncode != 0
     assert [words in line for line in done.stderr.splitlines() if line.startswith("error ")] == [True], done.stderr
     assert len(people.records("public.people")) == before
+
+
+def test_rules_for_tables_that_are_gone_or_renamed_do_not_stop_the_shipper(people):
+    people.execute("CREATE TABLE gone (a int)", "CREATE TABLE old (a int, b int)")
+    people.capture("gone", "old")
+    people.execute("INSERT INTO gone VALUES (1)", "INSERT INTO old VALUES (1, 1)", "DROP TABLE gone",
+                   "ALTER TABLE old RENAME TO new", "ALTER TABLE new DROP COLUMN a", "INSERT INTO new VALUES (2)")
+    ship(people, tables={"key": [r".*\.(gone|old)=a"]})
+    for table in "gone", "old":
+        assert operations(people, f"public.{table}") == [({"a": 1}, "c")]
+    assert [event["after"] for event in people.events("public.new")] == [{"b": 2}]
