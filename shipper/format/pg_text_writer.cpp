@@ -263,7 +263,7 @@ void write_pg_numeric(JsonWriter &out, std::string_view bytes) {
     if (scale > max_scale) throw DataError("a numeric of too many digits");
     const auto group = [&](std::int32_t at) -> std::uint32_t {
         if (at < 0 || at >= groups) return 0;
-        const auto value = load_big_endian<std::uint16_t>(digits.data() + 2 * at);
+        const auto value = load_big_endian<std::uint16_t>(&digits[static_cast<std::size_t>(at) * 2]);
         if (value > 9999) throw DataError("a numeric with a digit above 9999");
         return value;
     };

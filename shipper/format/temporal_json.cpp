@@ -14,6 +14,7 @@ using pg_text::us_per_day;
 using pg_text::us_per_second;
 
 constexpr std::int64_t pg_epoch_us = pg_epoch_days * us_per_day;
+constexpr std::int64_t us_per_ms = 1'000;
 constexpr std::int64_t ns_per_us = 1'000;
 constexpr std::size_t max_moment_size = 48;
 
@@ -65,7 +66,11 @@ void write_date_number(JsonWriter &out, const Value &value) {
 
 void write_time_number(JsonWriter &out, const Value &value, TimeUnit unit) {
     const std::int64_t us = time_of(value);
-    out.integer(unit == TimeUnit::nanosecond ? us * ns_per_us : us / static_cast<std::int64_t>(unit));
+    switch (unit) {
+    case TimeUnit::nanosecond: return out.integer(us * ns_per_us);
+    case TimeUnit::microsecond: return out.integer(us);
+    case TimeUnit::millisecond: return out.integer(us / us_per_ms);
+    }
 }
 
 void write_timestamp_number(JsonWriter &out, const Value &value, TimeUnit unit) {
@@ -77,17 +82,17 @@ void write_timestamp_number(JsonWriter &out, const Value &value, TimeUnit unit) 
         if (minus_infinite) return out.integer(std::numeric_limits<std::int64_t>::min());
         return write_integer(out, (Int128{us} + pg_epoch_us) * ns_per_us);
     }
+    const bool in_ms = unit == TimeUnit::millisecond;
     // What pgjdbc makes of the infinities, in microseconds.
     constexpr std::int64_t java_infinity = 9'223'372'036'825'200'000;
     constexpr std::int64_t java_minus_infinity = -9'223'372'036'832'400'000;
-    const auto unit_us = static_cast<std::int64_t>(unit);
-    if (infinite) return out.integer(java_infinity / unit_us);
-    if (minus_infinite) return out.integer(java_minus_infinity / unit_us);
+    if (infinite) return out.integer(in_ms ? java_infinity / us_per_ms : java_infinity);
+    if (minus_infinite) return out.integer(in_ms ? java_minus_infinity / us_per_ms : java_minus_infinity);
     // PostgreSQL's last days are beyond 64 bits when counted from 1970.
     if (us > pg_text::infinity<std::int64_t> - pg_epoch_us)
-        return write_integer(out, (Int128{us} + pg_epoch_us) / unit_us);
+        return write_integer(out, (Int128{us} + pg_epoch_us) / (in_ms ? us_per_ms : 1));
     const std::int64_t since_1970 = us + pg_epoch_us;
-    out.integer(since_1970 / unit_us - (since_1970 % unit_us < 0 ? 1 : 0));
+    out.integer(in_ms ? since_1970 / us_per_ms - (since_1970 % us_per_ms < 0 ? 1 : 0) : since_1970);
 }
 
 void write_interval_number(JsonWriter &out, const Value &value) {

@@ -12,8 +12,7 @@ namespace waybill {
 // Days since 1970.
 void write_date_number(JsonWriter &out, const Value &value);
 
-// A unit is so many microseconds, or nanoseconds when it is 0.
-enum class TimeUnit : std::int32_t { nanosecond = 0, microsecond = 1, millisecond = 1'000 };
+enum class TimeUnit : std::uint8_t { nanosecond, microsecond, millisecond };
 void write_time_number(JsonWriter &out, const Value &value, TimeUnit unit);
 void write_timestamp_number(JsonWriter &out, const Value &value, TimeUnit unit);
 void write_interval_number(JsonWriter &out, const Value &value); // microseconds

@@ -245,7 +245,8 @@ MODES = {
 
 # The settings under which the text of types is published (docs/types.md).
 PINNED = ("SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; "
-          "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET search_path = pg_catalog, pg_temp")
+          "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "
+          "SET search_path = pg_catalog, pg_temp")
 
 
 def arrays_of(number: int, one: Random) -> str:
@@ -324,7 +325,7 @@ def world(server, broker):
 def test_every_type_of_the_catalog_is_tried(world):
     names = {name for (name,) in world.query(
         "SELECT typname::text FROM pg_type t WHERE typtype <> 'p' "
-        "AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)  "
+        "AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid) "
         "AND (typtype <> 'c' OR (SELECT relkind FROM pg_class WHERE oid = typrelid) = 'c') "
         "AND typnamespace IN ('pg_catalog'::regnamespace, 'public'::regnamespace)")}
     assert names - UNSTORABLE == {one.name for one in world.types} | {one.sql for one in world.types} & names
