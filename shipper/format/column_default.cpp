@@ -90,6 +90,21 @@ std::optional<std::string_view> placeholder(const ValueType &type) {
     return std::nullopt;
 }
 
+// Types whose defaults the connector leaves out although it publishes their values: its PostgresDefaultValueConverter
+// does not know them.
+bool has_no_defaults(const ValueType &type) {
+    switch (type.oid) {
+    case TypeOid::money:
+    case TypeOid::timetz:
+    case TypeOid::oid: return true;
+    case TypeOid::text:
+    case TypeOid::varchar:
+    case TypeOid::bpchar:
+    case TypeOid::name: return false;
+    default: return type.mapping == Mapping::string; // citext
+    }
+}
+
 // What stands for a value of a column that cannot be null, in PostgreSQL's text form.
 std::string_view fallback(const ValueType &type) {
     if (type.is_array) return "{}";
@@ -220,7 +235,7 @@ Expression parse_expression(std::string_view text) {
 } // namespace
 
 std::string column_default(const Column &column, const ValueType &type) {
-    if (!column.default_expression) return {};
+    if (!column.default_expression || has_no_defaults(type)) return {};
     const std::optional<std::string_view> evaluated = placeholder(type);
     if (!evaluated) return {};
     const Expression expression = parse_expression(*column.default_expression);
@@ -228,6 +243,7 @@ std::string column_default(const Column &column, const ValueType &type) {
     if (expression.kind == Expression::Kind::evaluated && type.mapping == Mapping::enumeration) return {};
     const std::string_view text =
         expression.kind == Expression::Kind::literal ? std::string_view(expression.literal) : *evaluated;
+    if (type.mapping == Mapping::zoned_timestamp && text.ends_with("infinity")) return {};
     try {
         return as_json(type, text);
     } catch (const DataError &) {
