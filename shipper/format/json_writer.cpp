@@ -126,9 +126,9 @@ void JsonWriter::base64(std::string_view bytes, bool for_url) {
     char *to = room((bytes.size() + 2) / 3 * 4 + 2);
     *to++ = '"';
     const auto byte = [&](std::size_t at) { return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])); };
-    const auto put = [&](std::uint32_t group, int digits) {
-        for (int digit = 0; digit < digits; ++digit) *to++ = alphabet[group >> (18 - 6 * digit) & 63];
-        for (int digit = digits; digit < 4; ++digit) *to++ = '=';
+    const auto put = [&](std::uint32_t group, int count) {
+        for (int digit = 0; digit < count; ++digit) *to++ = alphabet[group >> (18 - 6 * digit) & 63];
+        for (int digit = count; digit < 4; ++digit) *to++ = '=';
     };
     std::size_t at = 0;
     for (; bytes.size() - at >= 3; at += 3) put(byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2), 4);
