@@ -39,6 +39,10 @@ world: all ## the extension, the shipper and its tests
 shipper: ## build/waybill-shipper, build/waybill-mock-broker
 	$(SHIPPER_MAKE) programs
 
+.PHONY: fuzz
+fuzz: ## build/fuzz/change_decoder, build/fuzz/format, build/fuzz/shape_parser, with libFuzzer
+	$(SHIPPER_MAKE) fuzz
+
 clean: clean-shipper
 .PHONY: clean-shipper
 clean-shipper:

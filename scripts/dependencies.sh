@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and does nothing at all when everything is there.
 #
-#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka consumers lint, bench, checked; default: all but
+#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka consumers fuzz lint, bench, checked; default: all but
 #                                        the last two
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
@@ -20,11 +20,12 @@ packages_of() {
         test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest ;;
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
         consumers) echo openjdk-17-jdk-headless maven ;;
+        fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;; # llvm-14: names in stack traces
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
         bench) echo libbenchmark-dev ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
-            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, lint, bench, checked" >&2
+            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, fuzz, lint, bench, checked" >&2
             return 2
             ;;
     esac
@@ -38,7 +39,7 @@ missing_of() {
 }
 
 if (($# == 0)); then
-    set -- build server test kafka consumers lint
+    set -- build server test kafka consumers fuzz lint
 fi
 wanted=()
 for group in "$@"; do
