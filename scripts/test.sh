@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests, or some: scripts/test.sh [regress] [isolation] [unit] [e2e] [lint]
+# All tests, or some: scripts/test.sh [regress] [isolation] [unit] [fuzz] [e2e] [lint]
 #
 # Installs what is missing, builds, runs, and ends with one line "N passed, N failed". The exit code is 0 only when
 # nothing failed and every suite that was asked for ran something. WAYBILL_TEST_LONG=1 gives the long runs their full
@@ -10,13 +10,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 suites=("$@")
 if ((${#suites[@]} == 0)); then
-    suites=(regress isolation unit e2e lint)
+    suites=(regress isolation unit fuzz e2e lint)
 fi
 for suite in "${suites[@]}"; do
     case $suite in
-        regress | isolation | unit | e2e | lint) ;;
+        regress | isolation | unit | fuzz | e2e | lint) ;;
         *)
-            echo "test.sh: unknown suite \"$suite\"; suites are regress, isolation, unit, e2e, lint" >&2
+            echo "test.sh: unknown suite \"$suite\"; suites are regress, isolation, unit, fuzz, e2e, lint" >&2
             exit 2
             ;;
     esac
@@ -59,6 +59,7 @@ trap 'exit 143' TERM HUP
 groups=(build server)
 ! wants e2e || groups+=(kafka consumers)
 ! wants e2e && ! wants unit || groups+=(test)
+! wants fuzz || groups+=(fuzz)
 ! wants lint || groups+=(lint)
 scripts/dependencies.sh "${groups[@]}"
 
@@ -69,20 +70,19 @@ build() {
     # Only one run at a time builds in a checkout.
     exec 9<"$root"
     flock 9
-    if ! make -j"$(nproc)" WERROR=1 "$1" >"$log" 2>&1 </dev/null 9<&-; then
+    if ! make -j"$(nproc)" WERROR=1 "$@" >"$log" 2>&1 </dev/null 9<&-; then
         tail -n 60 "$log"
-        echo "test.sh: make WERROR=1 $1 failed; the lines above say why"
+        echo "test.sh: make WERROR=1 $* failed; the lines above say why"
         echo "0 passed, 1 failed"
         exit 1
     fi
     exec 9<&-
-    echo "built $1 in $((SECONDS - begin)) s"
+    echo "built $* in $((SECONDS - begin)) s"
 }
-if wants unit || wants e2e || wants lint; then
-    build world
-else
-    build all
-fi
+goals=(all)
+! wants unit && ! wants e2e && ! wants lint || goals=(world)
+! wants fuzz || goals+=(fuzz)
+build "${goals[@]}"
 
 # ---- a private PostgreSQL with the extension
 
@@ -177,6 +177,41 @@ suite_unit() {
     echo "$passed $failed" >"$work/unit.count"
 }
 
+# Tries a target's corpus, then inputs made up for so long: TARGET SECONDS. What it fails for stays in build/fuzz.
+fuzz() {
+    local target=$1 seconds=$2 input begin=$SECONDS
+    local output=$work/fuzz-$target.log corpus=test/fuzz/corpus/$target
+    local run=("build/fuzz/$target" -timeout=10 -rss_limit_mb=1024 "-artifact_prefix=build/fuzz/$target-")
+    mkdir "$work/fuzz-$target"
+    if "${run[@]}" -runs=0 "$corpus" >"$output" 2>&1 </dev/null &&
+        # It reads the corpus again, which takes some of the time.
+        "${run[@]}" -max_total_time=$((seconds + SECONDS - begin)) -print_final_stats=1 "$work/fuzz-$target" "$corpus" \
+            >"$output" 2>&1 </dev/null; then
+        sed -n "s/^stat::number_of_executed_units: *\(.*\)/$target: \1 inputs/p" "$output"
+        : >"$work/fuzz-$target.passed"
+    else
+        # From what is wrong on; before that are the inputs of interest.
+        grep -E -m 1 -A 40 '^fuzz: |ERROR: |runtime error: ' "$output" || tail -n 40 "$output"
+        input=$(sed -n 's/.*Test unit written to //p' "$output" | tail -n 1)
+        [[ ! -s $input ]] || od -A d -t x1z "$input"
+        echo "$target failed; to see it again: make fuzz && build/fuzz/$target $input"
+    fi >"$work/fuzz-$target.shown"
+}
+
+suite_fuzz() {
+    local times=1 passed=0 failed=0 target
+    [[ ${WAYBILL_TEST_LONG:-} != 1 ]] || times=10
+    fuzz change_decoder $((60 * times)) &
+    fuzz format $((40 * times))
+    fuzz shape_parser $((20 * times))
+    wait
+    for target in change_decoder format shape_parser; do
+        cat "$work/fuzz-$target.shown" >>"$work/fuzz.shown"
+        if [[ -e $work/fuzz-$target.passed ]]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    done
+    echo "$passed $failed" >"$work/fuzz.count"
+}
+
 suite_e2e() {
     local output=$work/e2e.log status=0 arguments=()
     read -ra arguments <<<"${WAYBILL_TEST_E2E:-}"
@@ -257,7 +292,7 @@ total_passed=0
 total_failed=0
 # One after the other: the end-to-end tests fill the processors with their own load and have deadlines, and what comes
 # before them is short.
-for suite in regress isolation unit e2e lint; do
+for suite in regress isolation unit fuzz e2e lint; do
     if wants "$suite"; then
         start "$suite"
         finish "$suite" "${children[-1]}"
