@@ -27,19 +27,6 @@ void write_hex(JsonWriter &out, std::string_view bytes) {
     out.advance(to);
 }
 
-void write_uuid(JsonWriter &out, std::string_view bytes) {
-    if (bytes.size() != 16) throw DataError("a binary uuid has the wrong size");
-    constexpr std::string_view digits = "0123456789abcdef";
-    char *to = out.room(36);
-    for (std::size_t at = 0; at < 16; ++at) {
-        if (at == 4 || at == 6 || at == 8 || at == 10) *to++ = '-';
-        const auto byte = static_cast<unsigned char>(bytes[at]);
-        *to++ = digits[byte >> 4];
-        *to++ = digits[byte & 15];
-    }
-    out.advance(to);
-}
-
 // charsend() sends the byte itself, charout() writes those above ASCII in octal and 0 as nothing. The bytes need not
 // be text in any encoding.
 void write_single_char(JsonWriter &out, std::string_view bytes) {
@@ -286,6 +273,19 @@ void write_pg_numeric(JsonWriter &out, std::string_view bytes) {
     out.advance(fraction + scale);
 }
 
+void write_pg_uuid(JsonWriter &out, std::string_view bytes) {
+    if (bytes.size() != 16) throw DataError("a binary uuid has the wrong size");
+    constexpr std::string_view digits = "0123456789abcdef";
+    char *to = out.room(36);
+    for (std::size_t at = 0; at < 16; ++at) {
+        if (at == 4 || at == 6 || at == 8 || at == 10) *to++ = '-';
+        const auto byte = static_cast<unsigned char>(bytes[at]);
+        *to++ = digits[byte >> 4];
+        *to++ = digits[byte & 15];
+    }
+    out.advance(to);
+}
+
 void write_pg_element_text(JsonWriter &out, const ValueType &type, const Value &value) {
     if (!is_binary(value)) return out.raw(value.bytes);
     const std::string_view bytes = value.bytes;
@@ -319,7 +319,7 @@ void write_pg_element_text(JsonWriter &out, const ValueType &type, const Value &
     case TypeOid::timestamp: return write_timestamp(out, timestamp_of(value), "");
     case TypeOid::timestamptz: return write_timestamp(out, timestamp_of(value), "+00");
     case TypeOid::interval: return write_interval(out, interval_of(value));
-    case TypeOid::uuid: return write_uuid(out, bytes);
+    case TypeOid::uuid: return write_pg_uuid(out, bytes);
     case TypeOid::point: return write_point(out, point_of(value));
     case TypeOid::tsvector:
     case TypeOid::unknown: break;

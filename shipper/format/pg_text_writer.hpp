@@ -14,7 +14,8 @@ void write_pg_text(JsonWriter &out, const ValueType &type, const Value &value);
 // The same for one element of an array of `type`, without the quotes that it may need there.
 void write_pg_element_text(JsonWriter &out, const ValueType &type, const Value &value);
 
-// numeric_out() of numeric_send()'s bytes.
+// What output functions make of send functions' bytes.
 void write_pg_numeric(JsonWriter &out, std::string_view bytes);
+void write_pg_uuid(JsonWriter &out, std::string_view bytes);
 
 } // namespace waybill

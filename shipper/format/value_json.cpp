@@ -49,6 +49,13 @@ void write_pg_string(JsonWriter &out, const ValueType &type, const Value &value,
     out.raw('"');
 }
 
+void write_uuid(JsonWriter &out, const Value &value) {
+    if (!is_binary(value)) return write_text(out, value);
+    out.raw('"');
+    write_pg_uuid(out, value.bytes);
+    out.raw('"');
+}
+
 // A timestamptz in UTC with its zone written Z: 2024-05-01 10:00:00Z, 0044-03-15 00:00:00Z BC.
 void write_zulu(JsonWriter &out, const ValueType &type, const Value &value) {
     constexpr std::string_view utc = "+00";
@@ -163,8 +170,8 @@ void write_element(JsonWriter &out, const ValueType &type, const Value &value) {
     case Mapping::opaque:
     case Mapping::ltree:
     case Mapping::tsvector: require_text(value); return write_text(out, value);
+    case Mapping::uuid: return write_uuid(out, value);
     case Mapping::single_char:
-    case Mapping::uuid:
     case Mapping::pg_text: return write_pg_string(out, type, value, write_pg_element_text);
     case Mapping::pg_text_of_whole: return write_pg_string(out, type, value, write_pg_text);
     case Mapping::pg_text_zulu: return write_zulu(out, type, value);
