@@ -79,7 +79,7 @@ std::string envelope_schema(const TablePlan &plan) {
             R"({"type":"int64","optional":true,"field":"ts_us"},)"
             R"({"type":"int64","optional":true,"field":"ts_ns"}],)"
             R"("optional":false,"name":)");
-    out.string(plan.topic + ".Envelope");
+    out.string(std::string(plan.topic) + ".Envelope");
     out.raw(",\"version\":2}");
     return std::string(out.view());
 }

@@ -154,7 +154,7 @@ std::string row_schema(const TablePlan &plan, std::string_view rest) {
     out.raw("{\"type\":\"struct\",\"fields\":[");
     write_column_schemas(out, plan, plan.columns);
     out.raw("],\"optional\":true,\"name\":");
-    out.string(plan.topic + ".Value");
+    out.string(std::string(plan.topic) + ".Value");
     out.raw(rest);
     return std::string(out.view());
 }

@@ -113,7 +113,7 @@ void FlattenedFormat::complete(TablePlan &plan) const {
         write_envelope_field_schema(out, *added.field, added.name, true);
     }
     out.raw("],\"optional\":false,\"name\":");
-    out.string(plan.topic + ".Value");
+    out.string(std::string(plan.topic) + ".Value");
     out.raw("},\"payload\":");
     plan.value_head = out.view();
 }

@@ -104,8 +104,11 @@ MaxwellFormat::MaxwellFormat(const Source &source, const FormatOptions &options,
     : source_(source), before_(options.before), output_(parse_output(settings)),
       database_(settings.text("database", "{schema}"), settings.key("database")),
       key_is_array_(settings.choice("key", {"hash", "array"}) == "array"),
-      plans_(source, options, value_type_of_maxwell, [this](TablePlan &plan) { complete(plan); }), heartbeat_(options),
-      headers_(source) {
+      plans_(
+          source, options,
+          [this](const Column &column) { return value_type_of_maxwell(column, plans_.options().types.as_text); },
+          [this](TablePlan &plan) { complete(plan); }),
+      heartbeat_(options), headers_(source) {
     if (options.schemas)
         throw ConfigError("stream.schemas = true is not possible: the format maxwell has no schemas; leave it out");
     if (options.transaction_metadata)

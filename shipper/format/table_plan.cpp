@@ -17,6 +17,9 @@ const TablePlan &TablePlans::find_or_make(const Shape &shape) {
     return found->second;
 }
 
+// Many arrays of many dimensions have more combinations than there is memory for.
+constexpr std::size_t max_fitted_plans = 100;
+
 const TablePlan &TablePlans::fit_arrays(const TablePlan &plan, const Change &change) {
     Dimensions found;
     for (const std::uint16_t position : plan.arrays) {
@@ -32,17 +35,18 @@ const TablePlan &TablePlans::fit_arrays(const TablePlan &plan, const Change &cha
     }
     if (found.empty()) return plan;
     auto fitted = fitted_.find({plan.shape.id, found});
+    if (fitted == fitted_.end() && fitted_.size() >= max_fitted_plans) fitted_.clear();
     if (fitted == fitted_.end())
         fitted = fitted_.emplace(std::pair(plan.shape.id, found), make(plan.shape, found)).first;
     return fitted->second;
 }
 
-TablePlan TablePlans::make(const Shape &shape, const Dimensions &dimensions) const {
+TablePlan TablePlans::make(const Shape &shape, const Dimensions &dimensions) {
     TablePlan plan;
     plan.shape = shape;
     plan.name = shape.schema + "." + shape.table;
     if (!shaping_.publishes(shape)) return plan;
-    plan.topic = shaping_.topic(shape, options_.prefix, source_.database);
+    plan.topic = *topics_.insert(shaping_.topic(shape, options_.prefix, source_.database)).first;
 
     const std::vector<std::uint16_t> key = shaping_.key(shape);
     for (std::size_t at = 0; at < shape.columns.size(); ++at) {
@@ -145,7 +149,7 @@ std::string key_schema(const TablePlan &plan) {
     out.raw("{\"type\":\"struct\",\"fields\":[");
     write_column_schemas(out, plan, plan.key);
     out.raw("],\"optional\":false,\"name\":");
-    out.string(plan.topic + ".Key");
+    out.string(std::string(plan.topic) + ".Key");
     out.raw('}');
     return std::string(out.view());
 }

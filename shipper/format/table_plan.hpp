@@ -12,7 +12,9 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -33,8 +35,8 @@ struct ColumnPlan {
 
 struct TablePlan {
     Shape shape;
-    std::string name;  // schema.table
-    std::string topic; // empty: nothing of the table is published
+    std::string name;       // schema.table
+    std::string_view topic; // empty: nothing of the table is published; lives as long as the plans
     std::vector<ColumnPlan> columns;
     std::vector<ColumnPlan> key;
     std::vector<std::uint16_t> arrays; // positions of those whose schema depends on the value
@@ -63,10 +65,10 @@ public:
         return *last_;
     }
 
-    // The same for what is in a change. With schemas an array's schema says how many dimensions it has, and
-    // PostgreSQL's types do not: a row with other arrays than those of one dimension has a schema of its own. Should
-    // the old and the new array differ in that, no array's schema fits both, and they are published as PostgreSQL's
-    // text.
+    // The same for what is in a change, valid until the next call. With schemas an array's schema says how many
+    // dimensions it has, and PostgreSQL's types do not: a row with other arrays than those of one dimension has a
+    // schema of its own. Should the old and the new array differ in that, no array's schema fits both, and they are
+    // published as PostgreSQL's text.
     [[nodiscard]] const TablePlan &of(const Change &change) {
         const TablePlan &plan = of(*change.shape);
         return plan.arrays.empty() ? plan : fit_arrays(plan, change);
@@ -84,7 +86,7 @@ private:
     static constexpr std::uint32_t mixed = 0;
 
     [[nodiscard]] const TablePlan &fit_arrays(const TablePlan &plan, const Change &change);
-    [[nodiscard]] TablePlan make(const Shape &shape, const Dimensions &dimensions) const;
+    [[nodiscard]] TablePlan make(const Shape &shape, const Dimensions &dimensions);
     [[nodiscard]] ColumnPlan make_column(const Shape &shape, std::uint16_t position, bool first,
                                          const Dimensions &dimensions) const;
 
@@ -95,7 +97,8 @@ private:
     const Complete complete_;
     std::unordered_map<std::int32_t, TablePlan> plans_; // its elements stay where they are
     const TablePlan *last_ = nullptr;
-    std::map<std::pair<std::int32_t, Dimensions>, TablePlan> fitted_; // likewise
+    std::map<std::pair<std::int32_t, Dimensions>, TablePlan> fitted_; // valid until the next change
+    std::set<std::string> topics_;
 };
 
 // The letter that Debezium has for an operation: c, u, d, t.

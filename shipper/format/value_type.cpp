@@ -201,9 +201,10 @@ void publish_as_text(ValueType &type) {
     type.is_array = false;
 }
 
-ValueType value_type_of_maxwell(const Column &column) {
+ValueType value_type_of_maxwell(const Column &column, const std::vector<Pattern> &as_text) {
     ValueType type = value_type_of(column);
     type.mapping = maxwell_mapping(type.mapping);
+    if (any_matches(as_text, column.type_name)) publish_as_text(type);
     return type;
 }
 

@@ -99,7 +99,7 @@ struct ValueType {
 void publish_as_text(ValueType &type);
 
 // For Maxwell's format: numbers are JSON's numbers, documents are JSON, all else but booleans, bytea, hstore and arrays
-// is PostgreSQL's text.
-[[nodiscard]] ValueType value_type_of_maxwell(const Column &column);
+// is PostgreSQL's text. `as_text` is that of TypeOptions.
+[[nodiscard]] ValueType value_type_of_maxwell(const Column &column, const std::vector<Pattern> &as_text = {});
 
 } // namespace waybill

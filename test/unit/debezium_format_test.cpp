@@ -249,6 +249,26 @@ TEST_F(DebeziumFormatTest, GivesRowsWithArraysOfSeveralDimensionsSchemasThatFit)
     EXPECT_TRUE(holds(records, R"("tags":[]})"));
     EXPECT_TRUE(holds(records, R"("tags":[[1,2]]})"));
 
+    // There are more combinations of several arrays than plans are kept; topics stay where they are all the same.
+    shape_.id = 2;
+    shape_.columns[1] = array_column("texts", 1009, 25);
+    shape_.columns[3] = array_column("numbers", 1016, 20);
+    const std::string_view topic = format_->topic(shape_);
+    std::vector<Value> several = copy(tags("{{1}}"));
+    for (int dimensions = 1; dimensions <= 6 * 6 * 6; ++dimensions) {
+        const auto braces = [&](int count) {
+            const auto depth = static_cast<std::size_t>(count % 6 + 1);
+            return testing::text(keep(std::string(depth, '{') + "1" + std::string(depth, '}')));
+        };
+        several[1] = braces(dimensions);
+        several[5] = braces(dimensions / 6);
+
+        several[3] = braces(dimensions / 36);
+        EXPECT_EQ(insert(several).at(0).topic, topic);
+    }
+    EXPECT_EQ(topic, "shop.public.items");
+    shape_ = items();
+
     records = encode(Operation::update, tags("{1}"), tags("{{1}}"), 8, 0, 1, 2);
     EXPECT_TRUE(holds(records, text)) << records[0].value;
     EXPECT_FALSE(holds(records, flat));

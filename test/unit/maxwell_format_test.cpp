@@ -29,6 +29,16 @@ TEST_F(MaxwellFormatTest, DoesNotTellByAnAbsentMemberThatAMaskedColumnIsNull) {
     EXPECT_NE(records[0].value.find(R"("data":{"id":1,"name":"***"})"), std::string::npos) << records[0].value;
 }
 
+TEST_F(MaxwellFormatTest, PublishesTypesAsTextWhenTold) {
+    FormatOptions made = with("commit_info,nulls");
+    made.types.as_text.emplace_back("jsonb", "types.as_text");
+    shape_.columns[4].type_name = "jsonb";
+    use("maxwell", made);
+    insert(row(int4(1)));
+    const auto records = end_transaction();
+    EXPECT_NE(records.at(0).value.find(R"("attrs":"{\"color\": \"red\"}")"), std::string::npos) << records[0].value;
+}
+
 TEST_F(MaxwellFormatTest, NamesEachColumnOfAKeyInLowerCase) {
     shape_.columns[1].name = "Name";
     shape_.key = {1, 0};
