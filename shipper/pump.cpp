@@ -75,12 +75,13 @@ public:
 
     void run() {
         for (;;) {
-            take_delivered();
-            take_answer();
-            ask(); // before shipping: the server works meanwhile
-            const bool more = ship();
-            beat();
-            ask();
+            bool more = false;
+            try {
+                more = turn();
+            } catch (const DataError &) { // the log is damaged
+                if (stuck_) throw;
+                stuck_ = std::current_exception();
+            }
             if (done()) break;
             wait(more);
         }
@@ -91,6 +92,17 @@ public:
     [[nodiscard]] bool acknowledged_anything() const { return acknowledged_anything_; }
 
 private:
+    // True when the next one could follow at once.
+    bool turn() {
+        take_delivered();
+        take_answer();
+        ask(); // before shipping: the server works meanwhile
+        const bool more = ship();
+        beat();
+        ask();
+        return more;
+    }
+
     void message(const Message &message) override;
     void take_delivered();
     void take_answer();
@@ -162,7 +174,7 @@ private:
     TimePoint beat_at_;
     int final_maintains_ = 0;
     std::optional<TimePoint> stop_deadline_;
-    std::exception_ptr stuck_; // at a change that cannot be sent
+    std::exception_ptr stuck_; // at a change that cannot be read or sent
 
     TimePoint summary_at_;
     std::uint64_t changes_ = 0; // since the last summary, like the next

@@ -88,6 +88,8 @@ public:
         }
         last_change_of_.emplace_back(last_csn_, next_change_ - 1);
     }
+    // Makes the first record of a chunk one of no known kind.
+    void damage(std::size_t chunk) { payloads_[chunk][1] = '?'; }
     void lose_csns(Csn count) { last_csn_ += count; }
 
     Stream open() override {
@@ -156,6 +158,7 @@ public:
     void close() noexcept override { answer_.reset(); }
 
     [[nodiscard]] std::int64_t changes() const { return next_change_; }
+    [[nodiscard]] Csn csn_of_chunk(std::size_t chunk) const { return chunks_[chunk].csn; }
     [[nodiscard]] Csn last_csn() const { return last_csn_; }
 
     std::size_t chunk_bytes = 50; // cuts records, which have 13 bytes, at all places
@@ -361,6 +364,17 @@ TEST_F(PumpTest, AcknowledgesWhatWasSentBeforeAChangeThatTheSettingsDoNotFit) {
     EXPECT_GT(change_log_.acknowledged_csn, 0);
     EXPECT_THROW(run(), ConfigError);
     EXPECT_LT(broker_.changes.size(), 710U) << "what was acknowledged was sent again";
+}
+
+TEST_F(PumpTest, AcknowledgesWhatWasSentBeforeAChangeThatCannotBeRead) {
+    change_log_.chunk_bytes = 1 << 20; // a transaction is a chunk
+    commit_many(300);
+    change_log_.damage(200);
+    EXPECT_THROW(run(), DataError);
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.csn_of_chunk(199));
+    const std::size_t sent = broker_.changes.size();
+    EXPECT_THROW(run(), DataError);
+    EXPECT_EQ(broker_.changes.size(), sent) << "what was acknowledged was sent again";
 }
 
 TEST_F(PumpTest, ShipsUnderTheSourceThatIsThereOnceItHasTheLock) {
