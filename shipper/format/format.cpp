@@ -36,6 +36,7 @@ std::unique_ptr<Format> make_format(std::string_view name, const Source &source,
 
 std::vector<std::string_view> format_names() {
     std::vector<std::string_view> names;
+    names.reserve(formats.size());
     for (const Entry &one : formats) names.push_back(one.name);
     return names;
 }

@@ -8,7 +8,6 @@
 namespace waybill {
 namespace {
 
-using testing::binary;
 using testing::int4;
 using testing::Recorded;
 
