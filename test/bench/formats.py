@@ -15,7 +15,7 @@ def main() -> None:
          "--benchmark_enable_random_interleaving=true", "--benchmark_min_time=0.1"],
         check=True, capture_output=True, text=True).stdout
     runs: dict[str, list[dict]] = {}
-    for run in json.loads(output)["benchmarks"]:
+    for run in sorted(json.loads(output)["benchmarks"], key=lambda run: run["family_index"]):
         if run["run_type"] == "iteration":
             runs.setdefault(run["run_name"], []).append(run)
     print("\nEncoding one change\n")
