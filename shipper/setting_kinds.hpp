@@ -2,6 +2,7 @@
 #pragma once
 
 #include "errors.hpp"
+#include "format/setting_text.hpp"
 #include "named.hpp"
 #include "settings.hpp"
 
@@ -26,13 +27,6 @@ decltype(auto) member(auto &options) {
 
 template <auto... Path>
 using Member = std::remove_reference_t<decltype(member<Path...>(std::declval<Options &>()))>;
-
-[[noreturn]] inline void fail_unsupported(const std::string &value, const std::string &where,
-                                          std::span<const std::string_view> possible) {
-    std::string list;
-    for (const std::string_view one : possible) list += (list.empty() ? "\"" : ", \"") + std::string(one) + '"';
-    throw ConfigError(where + " = \"" + value + "\" is not supported; possible: " + list);
-}
 
 // A text. Read() makes of it what is kept, or throws ConfigError; Show() makes of that what the log may show.
 template <auto Read, auto Show, auto... Path>

@@ -21,7 +21,7 @@ std::string any_text(const std::string &value, const std::string & /*where*/) {
 
 template <const auto &Names>
 std::string one_of(const std::string &value, const std::string &where) {
-    if (std::find(Names.begin(), Names.end(), value) == Names.end()) setting::fail_unsupported(value, where, Names);
+    if (std::find(Names.begin(), Names.end(), value) == Names.end()) fail_unsupported(value, where, Names);
     return value;
 }
 
@@ -52,7 +52,7 @@ Pattern read_pattern(const std::string &value, const std::string &where) {
 
 std::string read_format(const std::string &value, const std::string &where) {
     const std::vector<std::string_view> names = format_names();
-    if (std::find(names.begin(), names.end(), value) == names.end()) setting::fail_unsupported(value, where, names);
+    if (std::find(names.begin(), names.end(), value) == names.end()) fail_unsupported(value, where, names);
     return value;
 }
 

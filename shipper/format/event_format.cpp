@@ -6,12 +6,6 @@
 
 namespace waybill {
 
-namespace {
-
-constexpr std::int32_t keyless_partition = 0;
-
-} // namespace
-
 EventFormat::EventFormat(const Source &source, const FormatOptions &options)
     : plans_(
           source, options, [this](const Column &column) { return value_type_of(column, plans_.options().types); },

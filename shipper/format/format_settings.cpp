@@ -2,6 +2,7 @@
 
 #include "../errors.hpp"
 #include "../nearest.hpp"
+#include "setting_text.hpp"
 
 #include <algorithm>
 
@@ -9,18 +10,10 @@ namespace waybill {
 
 namespace {
 
-std::string trimmed(std::string_view text) {
-    const std::size_t begin = text.find_first_not_of(' ');
-    if (begin == text.npos) return {};
-    return std::string(text.substr(begin, text.find_last_not_of(' ') + 1 - begin));
-}
-
 void require_possible(const std::string &where, const std::string &value,
                       std::initializer_list<std::string_view> possible) {
-    if (std::find(possible.begin(), possible.end(), value) != possible.end()) return;
-    std::string list;
-    for (const std::string_view one : possible) list += (list.empty() ? "\"" : ", \"") + std::string(one) + '"';
-    throw ConfigError(where + " = \"" + value + "\" is not supported; possible: " + list);
+    if (std::find(possible.begin(), possible.end(), value) == possible.end())
+        fail_unsupported(value, where, {possible.begin(), possible.size()});
 }
 
 } // namespace
@@ -51,16 +44,10 @@ std::string FormatSettings::choice(std::string_view name, std::initializer_list<
 
 std::vector<std::string> FormatSettings::list(std::string_view name, std::string_view otherwise,
                                               std::initializer_list<std::string_view> possible) const {
-    const std::string all = text(name, otherwise);
-    std::vector<std::string> items;
-    for (std::size_t at = 0; at <= all.size();) {
-        const std::size_t comma = std::min(all.find(',', at), all.size());
-        if (std::string item = trimmed(std::string_view(all).substr(at, comma - at)); !item.empty()) {
-            if (possible.size() != 0) require_possible(key(name), item, possible);
-            items.push_back(std::move(item));
-        }
-        at = comma + 1;
-    }
+    std::vector<std::string> items = split_at_commas(text(name, otherwise));
+    std::erase(items, "");
+    if (possible.size() != 0)
+        for (const std::string &item : items) require_possible(key(name), item, possible);
     return items;
 }
 

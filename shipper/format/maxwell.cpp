@@ -23,8 +23,6 @@ namespace waybill {
 
 namespace {
 
-constexpr std::int32_t keyless_partition = 0;
-
 // Which optional fields there are: Maxwell's output_… settings.
 struct Output {
     bool commit_info = false; // xid, commit

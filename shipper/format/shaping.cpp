@@ -1,6 +1,7 @@
 #include "shaping.hpp"
 
 #include "../errors.hpp"
+#include "setting_text.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -45,23 +46,14 @@ std::pair<std::string, std::string> split(const std::string &text, const std::st
     return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-std::string trimmed(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(' ');
-    if (first == std::string_view::npos) return {};
-    return std::string(text.substr(first, text.find_last_not_of(' ') + 1 - first));
-}
-
 // The names in "column,column".
 std::vector<std::string> key_columns(const std::string &list, const std::string &text) {
     std::vector<std::string> names;
-    for (std::size_t begin = 0; begin <= list.size();) {
-        const std::size_t end = std::min(list.find(',', begin), list.size());
-        std::string name = trimmed(std::string_view(list).substr(begin, end - begin));
+    for (std::string &name : split_at_commas(list)) {
         if (name.empty()) throw wrong(key_setting, text, "needs a column's name before and behind each comma");
         if (std::find(names.begin(), names.end(), name) != names.end())
             throw wrong(key_setting, text, "names column \"" + name + "\" twice");
         names.push_back(std::move(name));
-        begin = end + 1;
     }
     return names;
 }

@@ -101,6 +101,9 @@ private:
     std::set<std::string> topics_;
 };
 
+// Where records without a key go: spread over the partitions they would lose their order.
+inline constexpr std::int32_t keyless_partition = 0;
+
 // The letter that Debezium has for an operation: c, u, d, t.
 [[nodiscard]] char letter(Operation op);
 
