@@ -73,6 +73,10 @@ $(SOURCES:%=lint-tidy-%): lint-tidy-%:
 lint-boundary: waybill.so ## prove on the object code that no PostgreSQL error can skip a destructor
 	scripts/lint-boundary.sh "$(CXX)" "$(filter-out -MMD -MP,$(CXXFLAGS) $(CPPFLAGS))" $(SOURCES)
 
+.PHONY: bench
+bench: ## all benchmarks, for hours: docs/benchmarks.md; scripts/bench.sh NAME runs one
+	scripts/bench.sh
+
 .PHONY: check-cassert
 check-cassert: ## run the extension under a PostgreSQL with assertions, Valgrind and injected errors; not in scripts/test.sh
 	scripts/check-cassert.sh

@@ -22,7 +22,7 @@ packages_of() {
         consumers) echo openjdk-17-jdk-headless maven ;;
         fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;; # llvm-14: names in stack traces
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
-        bench) echo libbenchmark-dev ;;
+        bench) echo libbenchmark-dev python3-matplotlib "postgresql-$postgresql-pgq3" ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
             echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, fuzz, lint, bench, checked" >&2

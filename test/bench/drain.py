@@ -1,39 +1,33 @@
-"""Changes a second that the shipper drains from a backlog, against a plain producer of the very same messages."""
+"""Drain.
+
+A backlog of 1,000,000 changes to one partition with lz4, against a plain librdkafka producer that sends the same bytes from
+memory (`test/bench/raw_producer.cpp`). The shipper's time includes its start and its end. Processor time is the client's
+alone.
+"""
 
 import json
-import resource
 import subprocess
 import time
 
-import figures
-from rig import kafka, postgres, processes
+from harness import ORDERS, SERVER, Goal, Options, Results, alternate, children_cpu_s, median
+from page import Page, spread
+from rig import kafka, postgres
 from rig.consumer import TopicReader
 from rig.processes import BUILD
 from rig.shipper import Shipper
 
 CHANGES = 1_000_000
-ROUNDS = 5
-SETTINGS = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "16GB"}
 PRODUCER = BUILD / "bench" / "raw_producer"
 
 
-def child_cpu_s() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def main() -> None:
-    cpu: dict[str, list[float]] = {"plain producer": [], "shipper": []}
+def measure(results: Results, options: Options) -> None:
     # The broker is a long-lived one with the JVM's own choices.
-    with (postgres.Installation() as installation, postgres.Server(installation, SETTINGS) as server,
+    with (postgres.Installation() as installation, postgres.Server(installation, SERVER) as server,
           kafka.Broker(heap_mb=1024, jvm=()) as broker):
         # Each run has a stream of its own for the same backlog, which stays until the last one is done.
-        streams = [f"run{number}" for number in range(ROUNDS + 1)]
+        streams = [f"run{number}" for number in range(options.rounds + 1)]
         server.create_database(
-            "bench", "CREATE EXTENSION waybill",
-            "CREATE TABLE orders (id bigint PRIMARY KEY, customer int NOT NULL, status text NOT NULL, "
-            "amount numeric(12,2), note text, created timestamptz NOT NULL)",
-            "SELECT waybill.enable_capture('orders')",
+            "bench", "CREATE EXTENSION waybill", ORDERS.format(name="orders"), "SELECT waybill.enable_capture('orders')",
             *(f"SELECT waybill.create_stream('{stream}')" for stream in streams))
         # Many transactions of a hundred rows: neither one huge one nor one a row.
         server.execute("bench", f"""
@@ -43,38 +37,51 @@ def main() -> None:
                 COMMIT;
             END LOOP; END $$""", "VACUUM ANALYZE waybill.change_log", "CHECKPOINT")
 
-        def ship(number: int) -> float:
+        def ship() -> dict:
+            stream = streams.pop(0)
             shipper = Shipper({"database": {"conninfo": server.conninfo("bench")},
-                               "stream": {"name": streams[number], "prefix": f"bench{number}"},
-                               "topics": {"partitions": 1}, "kafka": {"bootstrap.servers": broker.bootstrap}})
-            before, begin = child_cpu_s(), time.monotonic()
+                               "stream": {"name": stream, "prefix": stream}, "topics": {"partitions": 1},
+                               "kafka": {"bootstrap.servers": broker.bootstrap}})
+            before, begin = children_cpu_s(), time.monotonic()
             shipper.once(600)
             elapsed = time.monotonic() - begin
-            cpu["shipper"].append((child_cpu_s() - before) / CHANGES * 1e6)
+            cpu = children_cpu_s() - before
             shipper.close()
-            return CHANGES / elapsed
+            return {"changes_per_s": CHANGES / elapsed, "cpu_us": cpu / CHANGES * 1e6}
 
-        def produce(number: int) -> float:
+        def produce() -> dict:
             # It reads the messages into memory first and takes its own time behind that.
-            topic = f"raw{number}"
+            topic = f"raw{len(broker.topics())}"
             broker.create_topic(topic)
-            done = subprocess.run([PRODUCER, broker.bootstrap, "bench0.public.orders", topic], check=True,
+            done = subprocess.run([PRODUCER, broker.bootstrap, "run0.public.orders", topic], check=True,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
             result = json.loads(done.stdout)
             assert result["messages"] == CHANGES
-            cpu["plain producer"].append(result["cpu_s"] / CHANGES * 1e6)
-            return result["messages"] / result["seconds"]
+            return {"changes_per_s": CHANGES / result["seconds"], "cpu_us": result["cpu_s"] / CHANGES * 1e6}
 
-        # Round 0 gives the plain producer its messages and warms the broker up: it does not count.
-        ship(0), produce(0)
-        for values in cpu.values():
-            values.clear()
-        with TopicReader(broker.bootstrap, "bench0.public.orders") as reader:
-            sample = next(reader.to_end())
-        measured = figures.measure({"plain producer": lambda n: produce(n + 1), "shipper": lambda n: ship(n + 1)}, ROUNDS)
-        figures.report(f"Drain of {CHANGES:,} changes, {len(sample.value)} bytes each, one partition; the shipper's time "
-                       "includes its start and its end", "changes/s", measured, "plain producer", 0)
-        figures.report("Processor time, the client's alone", "µs per change", cpu, "plain producer")
+        variants = {"waybill": ship, "plain producer": produce}
+        # The round that does not count gives the plain producer its messages and warms the broker up.
+        alternate(results, "runs", [{"variant": variant} for variant in variants], options,
+                  lambda variant: variants[variant]())
+        with TopicReader(broker.bootstrap, "run0.public.orders") as reader:
+            results.add("messages", bytes=len(next(reader.to_end()).value))
 
 
-main()
+def ratio(results: Results, metric: str) -> list[float]:
+    return results.ratios("runs", metric, {"variant": "waybill"}, {"variant": "plain producer"})
+
+
+def report(results: Results, page: Page) -> None:
+    page.text(f"{results.rows('messages')[0]['bytes']} bytes each as published.")
+    page.table(["variant", "changes/s", "µs of CPU per change"],
+               [(variant, spread(results.values("runs", "changes_per_s", variant=variant)),
+                 spread(results.values("runs", "cpu_us", variant=variant), 2))
+                for variant in results.cases("runs", "variant")]
+               + [("waybill against the plain producer", spread(ratio(results, "changes_per_s"), 3),
+                   spread(ratio(results, "cpu_us"), 3))])
+
+
+def goals(results: Results) -> list[Goal]:
+    rate, cpu = median(ratio(results, "changes_per_s")), median(ratio(results, "cpu_us"))
+    return [Goal("Drain of a backlog: rate against a plain producer of the same bytes", "≥ 0.8", f"{rate:.2f}", rate >= 0.8),
+            Goal("… CPU per change against its", "≤ 2", f"{cpu:.2f}", cpu <= 2)]

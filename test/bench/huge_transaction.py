@@ -1,41 +1,32 @@
-"""Memory of the backend and of the shipper for an INSERT, an UPDATE and a DELETE of ten million rows in one transaction
-each, and how long the fence keeps others waiting meanwhile. WAYBILL_BENCH_ROWS sets another number of rows."""
+"""One huge transaction.
+
+Ten million rows of 6 columns in one statement, `waybill.buffer_size` at its default of 16 MB. Memory is the process's own at its peak, without shared buffers. What a backend takes without capture is PostgreSQL's
+queue of AFTER trigger events, so the same statement with an empty trigger is what capture is compared with. Meanwhile
+another session commits small captured changes and calls `waybill.safe_csn()` behind each: the fence must never wait for the
+running statement. It does wait for the commit, which copies the changes into the log under the csn that it has drawn.
+"""
 
 import contextlib
-import os
-import sys
 import threading
 import time
-from dataclasses import dataclass, field
 
-import figures  # which sets the path
+from harness import LOG_BYTES, ORDERS, ORDERS_ROW, SERVER, Goal, Options, Results
+from page import Page
 from rig import kafka, postgres
 from rig.processes import PeakMemory, wait_until
 from rig.shipper import Shipper
 
-ROWS = int(os.environ.get("WAYBILL_BENCH_ROWS", 10_000_000))
-SETTINGS = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "4GB", "log_min_messages": "error"}
-TABLE = ("CREATE TABLE {name} (id bigint PRIMARY KEY, customer int NOT NULL, status text NOT NULL, "
-         "amount numeric(12,2), note text, created timestamptz NOT NULL)")
+ROWS = 10_000_000
+BUFFER_MB = 16
 STATEMENTS = {
-    "INSERT": f"INSERT INTO {{name}} SELECT i, i % 1000, 'new', i / 7.0, 'order number ' || i, now() "
-              f"FROM generate_series(1, {ROWS}) i",
+    "INSERT": f"INSERT INTO {{name}} SELECT {ORDERS_ROW} FROM generate_series(1, {ROWS}) i",
     "UPDATE": "UPDATE {name} SET status = 'paid', amount = amount + 1",
     "DELETE": "DELETE FROM {name}",
 }
-LOG_BYTES = "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'waybill.change_log'::regclass"
-
-
-@dataclass
-class Run:
-    memory_mb: float
-    statement_s: float
-    commit_s: float
-    fences: dict[str, list[float]] = field(default_factory=dict)  # by phase: how long each took
 
 
 class Neighbour:
-    """Another session: small captured transactions, and how long the fence behind each takes."""
+    """Another session: small captured transactions, and how long the fence behind each takes, by phase of the big one."""
 
     PAUSE_S = 0.01
 
@@ -50,10 +41,15 @@ class Neighbour:
         with contextlib.closing(self._server.connect("bench")) as connection, connection.cursor() as cursor:
             while not self._ended.wait(self.PAUSE_S):
                 cursor.execute("INSERT INTO small (v) VALUES ('small')")
-                begin = time.monotonic()
+                phase, begin = self.phase, time.monotonic()
                 cursor.execute("SELECT waybill.safe_csn()")
-                elapsed = time.monotonic() - begin
-                self.waits[self.phase].append(elapsed)  # what ends in the commit may have begun in the statement
+                if phase == self.phase:  # what ends in the commit has waited for it
+                    self.waits[phase].append(time.monotonic() - begin)
+                else:
+                    self.waits["commit"].append(time.monotonic() - begin)
+
+    def longest_ms(self, phase: str) -> float:
+        return max(self.waits[phase], default=0.0) * 1000
 
     def __enter__(self):
         self._thread.start()
@@ -64,8 +60,8 @@ class Neighbour:
         self._thread.join()
 
 
-def run(server: postgres.Server, statement: str) -> Run:
-    with (contextlib.closing(server.connect("bench", autocommit=False)) as connection, connection.cursor() as cursor):
+def execute(server: postgres.Server, statement: str) -> dict:
+    with contextlib.closing(server.connect("bench", autocommit=False)) as connection, connection.cursor() as cursor:
         with Neighbour(server) as neighbour, PeakMemory(connection.info.backend_pid) as peak:
             begin = time.monotonic()
             cursor.execute(statement)
@@ -73,11 +69,11 @@ def run(server: postgres.Server, statement: str) -> Run:
             neighbour.phase = "commit"
             connection.commit()
             ended = time.monotonic()
-        return Run(peak.mb, executed - begin, ended - executed, neighbour.waits)
+    return {"backend_mb": peak.mb, "statement_s": executed - begin, "commit_s": ended - executed,
+            "fence_statement_ms": neighbour.longest_ms("statement"), "fence_commit_ms": neighbour.longest_ms("commit")}
 
 
-def drain(server: postgres.Server, broker: kafka.Broker, number: int) -> tuple[float, float]:
-    """Seconds, and the shipper's peak of memory in MB."""
+def drain(server: postgres.Server, broker: kafka.Broker, number: int) -> dict:
     shipper = Shipper({"database": {"conninfo": server.conninfo("bench")}, "stream": {"prefix": f"huge{number}"},
                        "topics": {"partitions": 1}, "kafka": {"bootstrap.servers": broker.bootstrap}})
     target = server.value("bench", "SELECT waybill.safe_csn()")
@@ -88,35 +84,47 @@ def drain(server: postgres.Server, broker: kafka.Broker, number: int) -> tuple[f
         elapsed = time.monotonic() - begin
     for topic in broker.topics():
         broker.delete_topic(topic)
-    return elapsed, peak.mb
+    return {"drain_s": elapsed, "shipper_mb": peak.mb}
 
 
-def main() -> None:
-    with (postgres.Installation() as installation, postgres.Server(installation, SETTINGS) as server,
+def measure(results: Results, options: Options) -> None:
+    with (postgres.Installation() as installation,
+          postgres.Server(installation, SERVER | {"max_wal_size": "4GB", "log_min_messages": "error"}) as server,
           kafka.Broker(heap_mb=1024, jvm=()) as broker):
         server.create_database(
-            "bench", "CREATE EXTENSION waybill", TABLE.format(name="plain"), TABLE.format(name="captured"),
+            "bench", "CREATE EXTENSION waybill", ORDERS.format(name="plain"), ORDERS.format(name="captured"),
             "CREATE TABLE small (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)",
             "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
             "CREATE TRIGGER nothing AFTER INSERT OR UPDATE OR DELETE ON plain FOR EACH ROW EXECUTE FUNCTION nothing()",
             "SELECT waybill.enable_capture('captured'), waybill.enable_capture('small')")
-        print(f"\n{ROWS:,} rows; memory in MB; waybill.buffer_size 16 MB\n")
-        print("| statement | backend, no-op trigger | backend, capture | difference | statement, no-op and capture | "
-              "commit with capture | log | longest fence, during statement | during commit | drained in | shipper |")
-        print("|---|---|---|---|---|---|---|---|---|---|---|", flush=True)
-        for number, (name, statement) in enumerate(STATEMENTS.items()):
-            plain = run(server, statement.format(name="plain"))
-            print(f"  {name}: no-op trigger {plain}"[:160], file=sys.stderr)
+        for number, (operation, statement) in enumerate(STATEMENTS.items()):
+            plain = execute(server, statement.format(name="plain"))
+            results.add("runs", operation=operation, variant="no-op trigger", **plain, log_mb=0, drain_s=0, shipper_mb=0)
             log_before = server.value("bench", LOG_BYTES)
-            captured = run(server, statement.format(name="captured"))
-            print(f"  {name}: capture {captured}"[:160], file=sys.stderr)
-            log_mb = int(server.value("bench", LOG_BYTES) - log_before) / 1e6
-            drained_s, shipper_mb = drain(server, broker, number)
-            longest = {phase: max(waits, default=0.0) * 1000 for phase, waits in captured.fences.items()}
-            print(f"| {name} | {plain.memory_mb:,.0f} | {captured.memory_mb:,.0f} | "
-                  f"{captured.memory_mb - plain.memory_mb:,.0f} | {plain.statement_s:.1f} s, {captured.statement_s:.1f} s | "
-                  f"{captured.commit_s:.1f} s | {log_mb:,.0f} MB | {longest['statement']:.0f} ms | "
-                  f"{longest['commit']:,.0f} ms | {drained_s:.0f} s | {shipper_mb:.0f} |", flush=True)
+            captured = execute(server, statement.format(name="captured"))
+            log_mb = (server.value("bench", LOG_BYTES) - log_before) / 1e6
+            results.add("runs", operation=operation, variant="waybill", **captured, log_mb=log_mb,
+                        **drain(server, broker, number))
 
 
-main()
+def pairs(results: Results) -> list[tuple[dict, dict]]:
+    return list(zip(results.rows("runs", variant="no-op trigger"), results.rows("runs", variant="waybill")))
+
+
+def report(results: Results, page: Page) -> None:
+    page.text("One run.")
+    page.table(
+        ["statement", "backend, no-op trigger", "backend, capture", "shipper", "log", "statement, no-op trigger",
+         "statement, capture", "commit, capture", "longest fence during the statement", "… the commit", "drain"],
+        [(plain["operation"], f"{plain['backend_mb']:.0f} MB", f"{captured['backend_mb']:.0f} MB",
+          f"{captured['shipper_mb']:.0f} MB", f"{captured['log_mb']:,.0f} MB", f"{plain['statement_s']:.1f} s",
+          f"{captured['statement_s']:.1f} s", f"{captured['commit_s']:.1f} s", f"{captured['fence_statement_ms']:.0f} ms",
+          f"{captured['fence_commit_ms']:,.0f} ms", f"{captured['drain_s']:.0f} s") for plain, captured in pairs(results)])
+
+
+def goals(results: Results) -> list[Goal]:
+    more = max(captured["backend_mb"] - plain["backend_mb"] for plain, captured in pairs(results))
+    shipper = max(captured["shipper_mb"] for _, captured in pairs(results))
+    return [Goal(f"One transaction of {ROWS:,} rows: backend's memory over a no-op trigger's", f"≤ {BUFFER_MB + 64} MB",
+                 f"{more:.0f} MB", more <= BUFFER_MB + 64),
+            Goal("… shipper's memory", "≤ 200 MB", f"{shipper:.0f} MB", shipper <= 200)]

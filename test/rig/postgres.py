@@ -128,6 +128,11 @@ class Server:
     def running(self) -> bool:
         return self._child is not None and self._child.running
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's; the backends are its children."""
+        return self._child.pid
+
     def stop(self) -> None:
         """A fast shutdown: open transactions are rolled back, everything is written."""
         if self._child is not None:
