@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Benchmarks: scripts/bench.sh [--rounds N] [--long] [--report] [NAME…]
+# Benchmarks: scripts/bench.sh [--rounds N] [--long] [--minutes N] [--report] [NAME…]
 #
 # Without a name all run, one after the other. Each starts its own servers, keeps what it measured in docs/benchmarks/NAME/
 # and writes docs/benchmarks.md anew; progress goes to the standard error output. test/bench/NAME.py says what it measures.

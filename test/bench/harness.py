@@ -42,7 +42,8 @@ ORDERS_ROW = "i, i % 1000, 'new', i / 7.0, 'order number ' || i, now()"
 @dataclass(frozen=True)
 class Options:
     rounds: int = 5  # of each variant, after one that does not count
-    long: bool = False  # the hour where ten minutes do, ten million rows where one does
+    long: bool = False  # an hour where ten minutes do, ten million changes where one does
+    minutes: float = 10  # of what is watched over time
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Runs benchmarks and writes docs/benchmarks.md, its plots and the README's table from their results.
 
-    run.py [--rounds N] [--long] [--report] [NAME…]
+    run.py [--rounds N] [--long] [--minutes N] [--report] [NAME…]
 
 Without a name all of them run, one after the other. --report runs none and only writes the pages from the results in
 docs/benchmarks/. See harness.py for what a benchmark is.
@@ -80,10 +80,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description="Benchmarks: " + ", ".join(NAMES))
     parser.add_argument("--rounds", type=int, default=Options.rounds, help="runs of each variant that count")
     parser.add_argument("--long", action="store_true", help="the longer form of those that have one")
+    parser.add_argument("--minutes", type=float, help="how long those last that watch something over time: 10, with --long 60")
     parser.add_argument("--report", action="store_true", help="only write the pages from the results that are there")
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []])
     arguments = parser.parse_args()
-    options = Options(arguments.rounds, arguments.long)
+    options = Options(arguments.rounds, arguments.long, arguments.minutes or (60 if arguments.long else Options.minutes))
     if not arguments.report:
         for name in arguments.names or NAMES:
             module = importlib.import_module(name)

@@ -4,7 +4,7 @@ import pathlib
 import signal
 import subprocess
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from . import processes
@@ -37,6 +37,7 @@ class Broker:
                       "-cp", f"{jars()}/*"]
         self._child: Child | None = None
         self._admin: AdminClient | None = None
+        self._watcher: Consumer | None = None
         self._configuration = self.directory / "server.properties"
         settings = {
             "process.roles": "broker,controller",
@@ -130,6 +131,13 @@ class Broker:
         topic = NewTopic(name, partitions, 1, config=configuration or {})
         self.admin.create_topics([topic], operation_timeout=30)[name].result()
         wait_until(lambda: name in self.topics(), 30, f"topic {name} exists")
+
+    def end_offset(self, topic: str, partition: int = 0) -> int:
+        """How many records the partition has had."""
+        if self._watcher is None:
+            self._watcher = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "watcher", "log_level": 0,
+                                      "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200})
+        return self._watcher.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
 
     def add_partitions(self, name: str, total: int) -> None:
         self.admin.create_partitions([NewPartitions(name, total)])[name].result()

@@ -1,0 +1,201 @@
+"""Backlog.
+
+Kafka is down for ten minutes under a load of 2,000 transactions a second of one captured insert each, and then comes back
+while the load goes on. Every five seconds: what is in the topic, the log's size with its indexes, the shipper's memory, the
+writers' rate. Then, without writers, a backlog of 10,000,000 changes in transactions of a hundred rows is drained: the rate
+must be the same from the first to the last, whatever the backlog.
+"""
+
+import contextlib
+import re
+import threading
+import time
+
+from harness import (LOG_BYTES, ORDERS, ORDERS_ROW, SERVER, Comparison, Goal, Options, Results, empty_log, median, memory_mb,
+                     progress)
+from page import Page
+from rig import kafka, postgres, processes
+from rig.postgres import SUPERUSER
+from rig.processes import Child, wait_until
+from rig.shipper import Shipper
+
+RATE = 2_000
+CLIENTS = 4
+INTERVAL_S = 5
+AROUND_S = 30  # of the load before the broker stops, and after the backlog is gone
+CHANGES = 10_000_000
+SCRIPT = ("INSERT INTO orders SELECT nextval('ids'), 7, 'new', 1234.56, 'order number 1234567', now();\n")
+PROGRESS = re.compile(r"progress: ([\d.]+) s, ([\d.]+) tps, lat ([\d.]+) ms")
+
+
+def configuration(server: postgres.Server, broker: kafka.Broker, prefix: str) -> dict[str, dict]:
+    return {"database": {"conninfo": server.conninfo("bench")}, "stream": {"prefix": prefix},
+            "topics": {"partitions": 1}, "kafka": {"bootstrap.servers": broker.bootstrap}}
+
+
+class Watch:
+    """Samples while in `with`, every INTERVAL_S, into a table of the results."""
+
+    def __init__(self, results: Results, table: str, interval_s: float, server: postgres.Server, shipper: Shipper,
+                 broker: kafka.Broker, topic: str):
+        self.phase = "before"
+        self._results, self._table, self._interval_s = results, table, interval_s
+        self._server, self._shipper, self._broker, self._topic = server, shipper, broker, topic
+        self._published = 0
+        self._begin = time.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.monotonic() - self._begin
+
+    def _run(self) -> None:
+        with contextlib.closing(self._server.connect("bench")) as connection, connection.cursor() as cursor:
+            while not self._ended.is_set():
+                if self.phase != "down":
+                    with contextlib.suppress(kafka.KafkaException):  # it is about to start, or stops just now
+                        self._published = self._broker.end_offset(self._topic)
+                second = self.elapsed_s
+                cursor.execute(LOG_BYTES)
+                self._results.add(self._table, phase=self.phase, second=second, published=self._published,
+                                  log_mb=cursor.fetchone()[0] / 1e6, shipper_mb=memory_mb(self._shipper.pid))
+                self._ended.wait(self._interval_s - self.elapsed_s % self._interval_s)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+
+def outage(results: Results, minutes: float, installation: postgres.Installation, server: postgres.Server,
+           broker: kafka.Broker) -> None:
+    directory = processes.make_directory("bench")
+    script = directory / "insert.pgbench"
+    script.write_text(SCRIPT)
+    topic = "outage.public.orders"
+    broker.create_topic(topic)
+
+    def caught_up() -> bool:
+        return server.value("bench", "SELECT last_value - waybill.acknowledged('default') FROM waybill.commit_seq") < RATE * 10_000
+
+    with Shipper(configuration(server, broker, "outage")) as shipper:
+        load = Child([installation.bin / "pgbench", "-n", "-c", CLIENTS, "-j", "1", "-T", 86400, "-R", RATE, "-M", "prepared",
+                      "-P", INTERVAL_S, "-f", script, "-h", server.directory, "-p", server.port, "-U", SUPERUSER, "bench"],
+                     directory / "pgbench.log")
+        with Watch(results, "outage", INTERVAL_S, server, shipper, broker, topic) as watch:
+            time.sleep(AROUND_S)
+            watch.phase = "down"
+            broker.stop()
+            progress(f"Kafka is down for {minutes:g} minutes")
+            time.sleep(minutes * 60)
+            broker.start()
+            watch.phase = "draining"
+            progress("Kafka is back")
+            wait_until(caught_up, 3600, "the backlog is drained", 1)
+            progress(f"caught up {watch.elapsed_s - minutes * 60 - AROUND_S:.0f} s after Kafka's start")
+            watch.phase = "after"
+            time.sleep(AROUND_S)
+        load.stop()
+    for second, tps, latency_ms in PROGRESS.findall(load.log.read_text()):
+        results.add("writers", second=float(second), tps=float(tps), latency_ms=float(latency_ms))
+
+
+def large(results: Results, server: postgres.Server, broker: kafka.Broker) -> None:
+    empty_log(server, "bench")
+    server.execute("bench", "TRUNCATE orders", f"""
+        DO $$ BEGIN FOR n IN 0 .. {CHANGES // 100 - 1} LOOP
+            INSERT INTO orders SELECT n * 100 + j, j, 'new', j / 7.0, 'order number ' || j, now()
+            FROM generate_series(1, 100) j;
+            COMMIT;
+        END LOOP; END $$""", "VACUUM ANALYZE waybill.change_log", "CHECKPOINT")
+    progress(f"a backlog of {CHANGES:,} changes is there")
+    topic = "large.public.orders"
+    broker.create_topic(topic)
+    with (Shipper(configuration(server, broker, "large")) as shipper,
+          Watch(results, "large", 1, server, shipper, broker, topic)):
+        wait_until(lambda: broker.end_offset(topic) >= CHANGES, 3600, "the backlog is drained", 0.5)
+
+
+def measure(results: Results, options: Options) -> None:
+    with (postgres.Installation() as installation, postgres.Server(installation, SERVER) as server,
+          kafka.Broker(heap_mb=1024, jvm=()) as broker):
+        server.create_database("bench", "CREATE EXTENSION waybill", ORDERS.format(name="orders"), "CREATE SEQUENCE ids",
+                               "SELECT waybill.enable_capture('orders')")
+        outage(results, options.minutes, installation, server, broker)
+        large(results, server, broker)
+
+
+def rates(samples: list[dict]) -> list[tuple[float, float]]:
+    """(second, changes published a second) between samples."""
+    return [(after["second"], (after["published"] - before["published"]) / (after["second"] - before["second"]))
+            for before, after in zip(samples, samples[1:])]
+
+
+def thirds(results: Results) -> list[float]:
+    """The rate of the large backlog's first, second and last third."""
+    samples = results.rows("large")
+    whole = samples[-1]["published"]
+
+    def second_of(published: float) -> float:
+        for before, after in zip(samples, samples[1:]):
+            if after["published"] >= published > before["published"]:
+                share = (published - before["published"]) / (after["published"] - before["published"])
+                return before["second"] + share * (after["second"] - before["second"])
+        return samples[0]["second"]
+
+    # What is published before the first tenth is the start; all that follows is in thirds.
+    marks = [second_of(whole * (0.1 + 0.3 * third)) for third in range(4)]
+    return [whole * 0.3 / (end - begin) for begin, end in zip(marks, marks[1:])]
+
+
+def phases(results: Results) -> dict[str, tuple[float, float]]:
+    """From which second to which each phase of the outage lasted."""
+    return {phase: (seconds[0], seconds[-1]) for phase in results.cases("outage", "phase")
+            if (seconds := results.values("outage", "second", phase=phase))}
+
+
+def writers_in(results: Results, phase: str, metric: str) -> float:
+    begin, end = phases(results)[phase]
+    return median([row[metric] for row in results.rows("writers") if begin <= row["second"] <= end])
+
+
+def report(results: Results, page: Page) -> None:
+    rows = []
+    for phase, (begin, end) in phases(results).items():
+        samples = results.rows("outage", phase=phase)
+        published = (samples[-1]["published"] - samples[0]["published"]) / max(end - begin, 1)
+        rows.append((phase, f"{end - begin:.0f}", f"{writers_in(results, phase, 'tps'):,.0f}",
+                     f"{writers_in(results, phase, 'latency_ms'):.2f}", f"{published:,.0f}",
+                     f"{max(sample['log_mb'] for sample in samples):,.0f}",
+                     f"{max(sample['shipper_mb'] for sample in samples):.0f}"))
+    page.table(["phase", "seconds", "writers' transactions/s", "their latency, ms", "published/s", "log, MB at most",
+                "shipper, MB at most"], rows)
+    samples = results.rows("outage")
+    begin, end = phases(results)["down"]
+    for name, title, y, series in (
+            ("outage-log", "Log during an outage of Kafka", "MB", [(s["second"], s["log_mb"]) for s in samples]),
+            ("outage-rates", "Published a second", "changes/s", rates(samples)),
+            ("outage-memory", "The shipper's memory", "MB", [(s["second"], s["shipper_mb"]) for s in samples]),
+            ("outage-writers", "Writers", "transactions/s", [(w["second"], w["tps"]) for w in results.rows("writers")])):
+        with page.plot(name, title, "seconds", y) as axes:
+            axes.axvspan(begin, end, color="0.9", label="Kafka is down")
+            axes.plot(*zip(*series))
+            axes.set_ylim(bottom=0)
+    first, second, last = thirds(results)
+    page.text(f"{CHANGES:,} changes: {first:,.0f}, {second:,.0f} and {last:,.0f} changes/s in three equal parts behind the "
+              f"first tenth, the shipper at {max(results.values('large', 'shipper_mb')):.0f} MB at most.")
+    with page.plot("large", f"Draining {CHANGES:,} changes", "seconds", "changes/s") as axes:
+        axes.plot(*zip(*rates(results.rows("large"))))
+        axes.set_ylim(bottom=0)
+
+
+def goals(results: Results) -> list[Goal]:
+    first, _, last = thirds(results)
+    memory = max(results.values("large", "shipper_mb") + results.values("outage", "shipper_mb"))
+    return [Goal(f"Backlog of {CHANGES:,} changes: rate of the last third against the first", "constant", f"{last / first:.2f}",
+                 last / first >= 0.9),
+            Goal("… shipper's memory", "≤ 200 MB", f"{memory:.0f} MB", memory <= 200)]
