@@ -137,11 +137,16 @@ def _value(text: str):
 
 
 def alternate(results: Results, table: str, cases: Iterable[dict], options: Options,
-              run: Callable[..., dict], warm_up: bool = True) -> None:
-    """Each round runs every case once: run(**case) returns what was measured. The first round does not count."""
+              run: Callable[..., dict], warm_up: bool = True, most_rounds: Callable[[dict], int] | None = None) -> None:
+    """Each round runs every case once: run(**case) returns what was measured. The first round does not count.
+
+    A case for which `most_rounds` is less takes part in the first rounds only.
+    """
     cases = list(cases)
     for number in range(0 if warm_up else 1, options.rounds + 1):
         for case in cases:
+            if most_rounds is not None and number > most_rounds(case):
+                continue
             measured = run(**case)
             shown = " ".join(f"{name}={value:,.4g}" if isinstance(value, float) else f"{name}={value}"
                              for name, value in measured.items())

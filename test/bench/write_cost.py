@@ -1,0 +1,174 @@
+"""Bulk writes.
+
+One statement each that inserts, updates and deletes all rows of a fresh table from a copy of them: narrow rows of 5
+columns, medium ones of 15 and wide ones of 100 columns of mixed types, all with a primary key. The update changes two
+columns. Each statement begins behind a checkpoint, so that the first change of each page logs it whole; autovacuum is
+off. WAL counts bytes of all that the statement logs, processor time is its backend's. PL/pgSQL's trigger and PgQ's write
+logged tables as their documentation has it, and as they take many times as long they have three rounds; each run is
+checked to have recorded every row.
+"""
+
+import contextlib
+import time
+
+import rivals
+from harness import SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, median
+from page import Page, spread
+from rig import postgres
+
+DATABASE = "bench"
+OPERATIONS = ("INSERT", "UPDATE", "DELETE")
+
+# What columns are made of, in turn: type and value for row i.
+MIXED = [("integer", "i % 1000 + {column}"), ("bigint", "i * 7919::bigint + {column}"),
+         ("text", "'value number ' || i + {column}"), ("numeric(12,2)", "i / 7.0 + {column}"),
+         ("timestamptz", "now() + i * interval '1 second'"), ("boolean", "i % 2 = 0"), ("uuid", "md5(i::text)::uuid"),
+         ("jsonb", "jsonb_build_object('number', i, 'name', 'row ' || i)"),
+         ("double precision", "i / 3.0"), ("date", "'2026-01-01'::date + i % 365"),
+         ("text", "CASE WHEN i % 3 > 0 THEN 'new' END"), ("smallint", "(i % 100)::smallint")]
+
+
+def mixed(columns: int) -> list[tuple[str, str, str]]:
+    """The key, the two columns that change, and others."""
+    others = ((number, *MIXED[number % len(MIXED)]) for number in range(columns - 3))
+    return [("id", "bigint", "i"), ("status", "text", "'new'"), ("amount", "numeric(12,2)", "i / 7.0"),
+            *((f"c{number}", kind, value.format(column=number)) for number, kind, value in others)]
+
+
+NARROW = [("id", "bigint", "i"), ("customer", "integer", "i % 1000"), ("status", "text", "'new'"),
+          ("amount", "numeric(12,2)", "i / 7.0"), ("created", "timestamptz", "now()")]
+# Types that PostgreSQL's own output functions have to write.
+AS_TEXT = [("id", "bigint", "i"), ("status", "text", "'new'"), ("amount", "numeric(12,2)", "i / 7.0"),
+           ("period", "int4range", "int4range(i, i + 10)"), ("place", "point", "point(i, i)"),
+           ("moods", "mood[]", "ARRAY['fine', 'sad']::mood[]")]
+WIDTHS = {"narrow": NARROW, "medium": mixed(15), "wide": mixed(100), "text form": AS_TEXT}
+PGQ = (rivals.PGQ_URLENCODED.name, rivals.PGQ_JSON.name)
+SLOW = (rivals.PLPGSQL.name, *PGQ)
+SLOW_ROUNDS = 3
+
+
+def rows_of(width: str, options: Options) -> int:
+    return 50_000 if width == "wide" and not options.long else 500_000
+
+
+def measure(results: Results, options: Options) -> None:
+    with postgres.Installation() as installation, postgres.Server(installation, SERVER | {"autovacuum": "off"}) as server:
+        server.create_database(DATABASE, "CREATE TYPE mood AS ENUM ('fine', 'sad')")
+        for system in rivals.ALL.values():
+            system.install_in(server, DATABASE)
+        for width, columns in WIDTHS.items():
+            values = ", ".join(f"{value} AS {name}" for name, _, value in columns)
+            server.execute(DATABASE, f'CREATE TABLE "{width} source" AS SELECT {values} '
+                                     f"FROM generate_series(1, {rows_of(width, options)}) i")
+        server.execute(DATABASE, "VACUUM ANALYZE")
+
+        def run(variant: str, width: str, rows: int) -> dict:
+            system = rivals.ALL[variant]
+            columns = ", ".join(f"{name} {kind} NOT NULL" if name == "id" else f"{name} {kind}"
+                                for name, kind, _ in WIDTHS[width])
+            server.execute(DATABASE, "DROP TABLE IF EXISTS written", f"CREATE TABLE written ({columns}, PRIMARY KEY (id))")
+            system.attach_to(server, DATABASE, "written")
+            statements = {"INSERT": f'INSERT INTO written SELECT * FROM "{width} source" WHERE id <= {rows}',
+                          "UPDATE": "UPDATE written SET status = 'paid', amount = amount + 1",
+                          "DELETE": "DELETE FROM written"}
+            measured = {}
+            with contextlib.closing(server.connect(DATABASE)) as connection, connection.cursor() as cursor:
+                backend = connection.info.backend_pid
+                for operation, statement in statements.items():
+                    server.execute(DATABASE, "CHECKPOINT")
+                    lsn = server.value(DATABASE, "SELECT pg_current_wal_insert_lsn()")
+                    cpu, begin = cpu_s(backend), time.monotonic()
+                    cursor.execute(statement)
+                    seconds = time.monotonic() - begin
+                    cpu = cpu_s(backend) - cpu
+                    wal = server.value(DATABASE, "SELECT pg_current_wal_insert_lsn() - %s", (lsn,))
+                    assert cursor.rowcount == rows
+                    measured |= {f"{operation} s": seconds, f"{operation} cpu_us": cpu / rows * 1e6,
+                                 f"{operation} wal_bytes": float(wal) / rows}
+                    system.check_and_empty(server, DATABASE, rows)
+            return measured
+
+        cases = [{"variant": variant, "width": width, "rows": rows_of(width, options)}
+                 for width in WIDTHS for variant in rivals.ALL
+                 if width != "text form" or variant in (rivals.NONE.name, rivals.WAYBILL.name)]
+        for case in cases:  # a tenth of the rows warms up enough
+            run(**case | {"rows": case["rows"] // 10})
+        alternate(results, "runs", cases, options, run, warm_up=False,
+                  most_rounds=lambda case: SLOW_ROUNDS if case["variant"] in SLOW else options.rounds)
+
+
+def ratios(results: Results, width: str, metric: str, variant: str = rivals.WAYBILL.name) -> list[float]:
+    return results.ratios("runs", metric, {"variant": variant}, {"variant": rivals.NONE.name}, width=width)
+
+
+def cost_us(results: Results, width: str, operation: str, variant: str, base: str) -> list[float]:
+    """Of one row over what it takes with `base`, round by round."""
+    seconds = {run["round"]: run[f"{operation} s"] for run in results.rows("runs", width=width, variant=base)}
+    return [(run[f"{operation} s"] - seconds[run["round"]]) / run["rows"] * 1e6
+            for run in results.rows("runs", width=width, variant=variant)]
+
+
+def times_less(results: Results, operation: str, variant: str) -> list[float]:
+    """How many times the capture of a narrow row costs less than a rival's, both over none."""
+    costs = (cost_us(results, "narrow", operation, name, rivals.NONE.name) for name in (variant, rivals.WAYBILL.name))
+    return [theirs / ours for theirs, ours in zip(*costs)]  # of the rounds that both have, which are the first
+
+
+def report(results: Results, page: Page) -> None:
+    for width in results.cases("runs", "width"):
+        runs = results.rows("runs", width=width)
+        variants = list(dict.fromkeys(run["variant"] for run in runs))
+        page.text(f"**{width.capitalize()} rows** ({len(WIDTHS[width])} columns, {runs[0]['rows']:,} rows):"
+                  + (" a range, a point and an array of an enum among them." if width == "text form" else ""))
+        page.table(
+            ["statement, variant", "seconds", "against none", "µs a row over none", "… over no-op trigger",
+             "µs of CPU a row", "bytes of WAL a row"],
+            [(f"{operation}, {variant}",
+              spread(results.values("runs", f"{operation} s", width=width, variant=variant), 2),
+              "" if variant == rivals.NONE.name else spread(ratios(results, width, f"{operation} s", variant), 2),
+              *("" if base not in variants or variant in (rivals.NONE.name, base)
+                else f"{median(cost_us(results, width, operation, variant, base)):.2f}"
+                for base in (rivals.NONE.name, rivals.NO_OP.name)),
+              f"{median(results.values('runs', f'{operation} cpu_us', width=width, variant=variant)):.2f}",
+              f"{median(results.values('runs', f'{operation} wal_bytes', width=width, variant=variant)):,.0f}")
+             for operation in OPERATIONS for variant in variants])
+
+    compared = [variant for variant in rivals.ALL if variant != rivals.NONE.name]
+    groups = [(operation, width) for width in ("narrow", "medium", "wide") for operation in OPERATIONS]
+    with page.plot("time", "Time of one statement against none", "", "times as long as none") as axes:
+        for number, variant in enumerate(compared):
+            axes.bar([place + (number - (len(compared) - 1) / 2) * 0.16 for place in range(len(groups))],
+                     [median(ratios(results, width, f"{operation} s", variant)) for operation, width in groups],
+                     width=0.16, label=variant)
+        axes.set_xticks(range(len(groups)), [f"{operation}\n{width}" for operation, width in groups], fontsize=7)
+        axes.axhline(1, color="black", linewidth=0.8)
+
+
+def goals(results: Results) -> list[Goal]:
+    reached = []
+    for operation in ("INSERT", "UPDATE"):
+        narrow, medium, wide = (median(ratios(results, width, f"{operation} s")) for width in ("narrow", "medium", "wide"))
+        reached.append(Goal(f"Bulk {operation} with capture, time against none", "≤ 1.35×",
+                            f"{narrow:.2f}× narrow, {medium:.2f}× medium, {wide:.2f}× wide rows", narrow <= 1.35))
+    for rival, names, least in (("PgQ", PGQ, 10), ("PL/pgSQL `to_jsonb`", (rivals.PLPGSQL.name,), 8)):
+        for operation in ("INSERT", "UPDATE"):
+            times = min(median(times_less(results, operation, name)) for name in names)
+            reached.append(Goal(f"Capture cost per narrow row, {operation}, against {rival}", f"{least}× less",
+                                f"{times:.1f}× less", times >= least))
+    return reached
+
+
+def compare(results: Results) -> list[Comparison]:
+    def line(what: str, figure, form: str) -> Comparison:
+        """PgQ's is the cheaper one of its two triggers."""
+        return Comparison(what, form.format(figure(rivals.WAYBILL.name)), plpgsql=form.format(figure(rivals.PLPGSQL.name)),
+                          pgq=form.format(min(map(figure, PGQ))))
+
+    def wal_bytes(variant: str) -> float:
+        return median(results.values("runs", "INSERT wal_bytes", width="narrow", variant=variant))
+
+    return [*(line(f"Bulk {operation} of narrow rows: time against no capture",
+                   lambda variant: median(ratios(results, "narrow", f"{operation} s", variant)), "{:.2f}×")
+              for operation in ("INSERT", "UPDATE")),
+            line(f"Bytes of WAL per inserted narrow row; {wal_bytes(rivals.NONE.name):,.0f} without capture", wal_bytes,
+                 "{:,.0f}")]
