@@ -11,6 +11,16 @@ def spread(values: Sequence[float], digits: int = 0) -> str:
     return f"{statistics.median(values):,.{digits}f} ({min(values):,.{digits}f} … {max(values):,.{digits}f})"
 
 
+def bars(axes, groups: Sequence[str], series: dict[str, Sequence[float]], base: float = 0) -> None:
+    """In each group a bar of each series, from `base` to its value."""
+    width = 0.8 / len(series)
+    for number, (label, values) in enumerate(series.items()):
+        axes.bar([place + (number + 0.5) * width - 0.4 for place in range(len(groups))], [value - base for value in values],
+                 width, bottom=base, label=label)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.axhline(base, color="black", linewidth=0.8)
+
+
 class Page:
     """Collects Markdown; plots become SVG files in `directory`, named from the page by `link`."""
 

@@ -7,7 +7,7 @@ with fresh tables behind a checkpoint, so that no whole page is logged in it; au
 
 import rivals
 from harness import SERVER, Comparison, Goal, Options, Results, alternate, median, tree_cpu_s
-from page import Page, spread
+from page import Page, bars, spread
 from rig import postgres, processes
 from rig.postgres import SUPERUSER
 from rig.processes import Child
@@ -75,13 +75,10 @@ def report(results: Results, page: Page) -> None:
                  *(f"{median(results.values('runs', metric, variant=variant, clients=clients)):,.0f}"
                    for metric in ("cpu_us", "wal_bytes")))
                 for clients in all_clients for variant in variants])
-    compared = [variant for variant in variants if variant != rivals.NONE.name]
     with page.plot("rate", "Transactions per second against none", "clients", "share of none's") as axes:
-        for number, variant in enumerate(compared):
-            axes.bar([place + (number - (len(compared) - 1) / 2) * 0.16 for place in range(len(all_clients))],
-                     [median(ratios(results, variant, clients)) for clients in all_clients], width=0.16, label=variant)
-        axes.set_xticks(range(len(all_clients)), all_clients)
-        axes.axhline(1, color="black", linewidth=0.8)
+        bars(axes, all_clients, {variant: [median(ratios(results, variant, clients)) for clients in all_clients]
+                                 for variant in variants if variant != rivals.NONE.name})
+        axes.set_ylim(0, 1.7)  # room for the legend
 
 
 def goals(results: Results) -> list[Goal]:

@@ -13,7 +13,7 @@ import time
 
 import rivals
 from harness import SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, median
-from page import Page, spread
+from page import Page, bars, spread
 from rig import postgres
 
 DATABASE = "bench"
@@ -133,15 +133,14 @@ def report(results: Results, page: Page) -> None:
               f"{median(results.values('runs', f'{operation} wal_bytes', width=width, variant=variant)):,.0f}")
              for operation in OPERATIONS for variant in variants])
 
-    compared = [variant for variant in rivals.ALL if variant != rivals.NONE.name]
     groups = [(operation, width) for width in ("narrow", "medium", "wide") for operation in OPERATIONS]
-    with page.plot("time", "Time of one statement against none", "", "times as long as none") as axes:
-        for number, variant in enumerate(compared):
-            axes.bar([place + (number - (len(compared) - 1) / 2) * 0.16 for place in range(len(groups))],
-                     [median(ratios(results, width, f"{operation} s", variant)) for operation, width in groups],
-                     width=0.16, label=variant)
-        axes.set_xticks(range(len(groups)), [f"{operation}\n{width}" for operation, width in groups], fontsize=7)
-        axes.axhline(1, color="black", linewidth=0.8)
+    with page.plot("time", "Time of one statement against none", "", "times as long") as axes:
+        bars(axes, [f"{operation}\n{width}" for operation, width in groups],
+             {variant: [median(ratios(results, width, f"{operation} s", variant)) for operation, width in groups]
+              for variant in rivals.ALL if variant != rivals.NONE.name}, base=1)
+        axes.set_yscale("log")
+        axes.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+        axes.tick_params(axis="x", labelsize=7)
 
 
 def goals(results: Results) -> list[Goal]:
