@@ -73,6 +73,10 @@ $(SOURCES:%=lint-tidy-%): lint-tidy-%:
 lint-boundary: waybill.so ## prove on the object code that no PostgreSQL error can skip a destructor
 	scripts/lint-boundary.sh "$(CXX)" "$(filter-out -MMD -MP,$(CXXFLAGS) $(CPPFLAGS))" $(SOURCES)
 
+.PHONY: plain-producer
+plain-producer: ## build/bench/raw_producer, with which the shipper is compared
+	$(SHIPPER_MAKE) build/bench/raw_producer
+
 .PHONY: bench
 bench: ## all benchmarks, for hours: docs/benchmarks.md; scripts/bench.sh NAME runs one
 	scripts/bench.sh

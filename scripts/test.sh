@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All tests, or some: scripts/test.sh [regress] [isolation] [unit] [fuzz] [e2e] [lint]
+# All tests, or some: scripts/test.sh [regress] [isolation] [unit] [fuzz] [e2e] [speed] [lint]
 #
 # Installs what is missing, builds, runs, and ends with one line "N passed, N failed". The exit code is 0 only when
 # nothing failed and every suite that was asked for ran something. WAYBILL_TEST_LONG=1 gives the long runs their full
@@ -10,13 +10,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 suites=("$@")
 if ((${#suites[@]} == 0)); then
-    suites=(regress isolation unit fuzz e2e lint)
+    suites=(regress isolation unit fuzz e2e speed lint)
 fi
 for suite in "${suites[@]}"; do
     case $suite in
-        regress | isolation | unit | fuzz | e2e | lint) ;;
+        regress | isolation | unit | fuzz | e2e | speed | lint) ;;
         *)
-            echo "test.sh: unknown suite \"$suite\"; suites are regress, isolation, unit, fuzz, e2e, lint" >&2
+            echo "test.sh: unknown suite \"$suite\"; suites are regress, isolation, unit, fuzz, e2e, speed, lint" >&2
             exit 2
             ;;
     esac
@@ -57,8 +57,9 @@ trap 'exit 143' TERM HUP
 # ---- dependencies and build
 
 groups=(build server)
-! wants e2e || groups+=(kafka consumers)
-! wants e2e && ! wants unit || groups+=(test)
+! wants e2e || groups+=(consumers)
+! wants e2e && ! wants speed || groups+=(kafka)
+! wants e2e && ! wants speed && ! wants unit || groups+=(test)
 ! wants fuzz || groups+=(fuzz)
 ! wants lint || groups+=(lint)
 scripts/dependencies.sh "${groups[@]}"
@@ -80,7 +81,8 @@ build() {
     echo "built $* in $((SECONDS - begin)) s"
 }
 goals=(all)
-! wants unit && ! wants e2e && ! wants lint || goals=(world)
+! wants unit && ! wants e2e && ! wants speed && ! wants lint || goals=(world)
+! wants speed || goals+=(plain-producer)
 ! wants fuzz || goals+=(fuzz)
 build "${goals[@]}"
 
@@ -212,14 +214,15 @@ suite_fuzz() {
     echo "$passed $failed" >"$work/fuzz.count"
 }
 
-suite_e2e() {
-    local output=$work/e2e.log status=0 arguments=()
-    read -ra arguments <<<"${WAYBILL_TEST_E2E:-}"
+# pytest: SUITE ARGUMENT…
+run_pytest() {
+    local suite=$1 output=$work/$1.log status=0
+    shift
     # Debian's Python, whatever else is on the path: its packages are what dependencies.sh installs.
     PYTHONDONTWRITEBYTECODE=1 TMPDIR=$work /usr/bin/python3 -m pytest -p no:cacheprovider -q --tb=short --durations=8 \
-        --color=no --junit-xml="$work/e2e.xml" "${arguments[@]}" test/e2e >"$output" 2>&1 </dev/null || status=$?
+        --color=no --junit-xml="$work/$suite.xml" "$@" >"$output" 2>&1 </dev/null || status=$?
     local counts=()
-    read -ra counts < <(/usr/bin/python3 - "$work/e2e.xml" <<'PYTHON'
+    read -ra counts < <(/usr/bin/python3 - "$work/$suite.xml" <<'PYTHON'
 import sys
 import xml.etree.ElementTree as tree
 try:
@@ -237,8 +240,20 @@ PYTHON
         cat "$output"
     else
         grep -E 's (call|setup|teardown) ' "$output" || true
-    fi >"$work/e2e.shown"
-    echo "${counts[0]} ${counts[1]}" >"$work/e2e.count"
+    fi >"$work/$suite.shown"
+    echo "${counts[0]} ${counts[1]}" >"$work/$suite.count"
+}
+
+suite_e2e() {
+    local arguments=()
+    read -ra arguments <<<"${WAYBILL_TEST_E2E:-}"
+    run_pytest e2e "${arguments[@]}" test/e2e
+}
+
+# Gross regressions of speed: a minute.
+suite_speed() {
+    run_pytest speed -rP test/bench/test_smoke.py
+    grep ' against ' "$work/speed.log" >>"$work/speed.shown" || true
 }
 
 # Each check of `make lint` counts as one.
@@ -292,7 +307,7 @@ total_passed=0
 total_failed=0
 # One after the other: the end-to-end tests fill the processors with their own load and have deadlines, and what comes
 # before them is short.
-for suite in regress isolation unit fuzz e2e lint; do
+for suite in regress isolation unit fuzz e2e speed lint; do
     if wants "$suite"; then
         start "$suite"
         finish "$suite" "${children[-1]}"

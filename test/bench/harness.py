@@ -180,6 +180,11 @@ def cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
+def precise_cpu_s(pid: int) -> float:
+    """Of the first thread of a process alone, such as a PostgreSQL backend's only one; not in ticks."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+
+
 def children(pid: int) -> list[int]:
     return [int(child) for task in pathlib.Path(f"/proc/{pid}/task").iterdir()
             for child in (task / "children").read_text().split()]
