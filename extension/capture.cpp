@@ -26,7 +26,7 @@ bool apply_condition(const RowCondition &condition, TriggerCall &call) {
     return call.old_row != nullptr || call.new_row != nullptr;
 }
 
-void record(TriggerCall call, const TableInfo &table) {
+void record(TriggerCall &call, const TableInfo &table) {
     const std::uint32_t rank = rank_in_transaction(call);
     const bool arrives = call.operation == record::Operation::insert; // unlike an update that becomes one
     const bool counts = table.condition == nullptr || apply_condition(*table.condition, call);
@@ -45,7 +45,8 @@ void record(TriggerCall call, const TableInfo &table) {
 void capture_row(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (data.tg_trigger->tgoid != table.trigger) return; // another one of the same table records, or none
-    record(row_change(data), table);
+    TriggerCall call = row_change(data);
+    record(call, table);
 }
 
 // A TRUNCATE fires the BEFORE triggers of all its tables, a partitioned one's usually before its partitions', then
@@ -58,11 +59,12 @@ void capture_truncate(const TriggerData &data) {
         // too.)
         if (TRIGGER_FIRED_BEFORE(data.tg_event) && data.tg_relation->rd_rel->relkind == RELKIND_RELATION &&
             !being_truncated(table.published_relation))
-            for_each_row_to_truncate(data, [&](const TriggerCall &removal) { record(removal, table); });
+            for_each_row_to_truncate(data, [&](TriggerCall removal) { record(removal, table); });
     } else if (TRIGGER_FIRED_BEFORE(data.tg_event)) {
         announce_truncate(table.relation);
     } else {
-        record(truncation(data, truncating_command(table.relation)), table);
+        TriggerCall call = truncation(data, truncating_command(table.relation));
+        record(call, table);
     }
 }
 

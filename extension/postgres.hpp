@@ -29,6 +29,7 @@ extern "C" {
 #include <access/table.h>
 #include <access/tableam.h>
 #include <access/transam.h>
+#include <access/tupmacs.h>
 #include <access/twophase.h>
 #include <access/xact.h>
 #include <access/xlog.h>
@@ -89,6 +90,7 @@ extern "C" {
 #include <utils/timestamp.h>
 #include <utils/tuplesort.h>
 #include <utils/typcache.h>
+#include <utils/uuid.h>
 #include <utils/wait_event.h>
 }
 

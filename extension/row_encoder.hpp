@@ -4,6 +4,7 @@
 #include "byte_buffer.hpp"
 #include "moved_rows.hpp"
 #include "postgres.hpp"
+#include "stored_row.hpp"
 #include "trigger_call.hpp"
 
 namespace waybill {
@@ -21,6 +22,7 @@ enum class ValueForm : std::uint8_t {
     name,
     text,  // varlena holding text in the database's encoding
     bytes, // varlena sent as it is
+    numeric,
     jsonb,
     array,
     send,   // by the type's send function
@@ -32,14 +34,14 @@ struct ElementType;
 struct ValueEncoder {
     ValueForm form;
     bool depends_on_settings;   // the text of `output` does
-    FmgrInfo function;          // of `send` and `output`
+    bool by_value;              // the type is; only set for those with a function
+    std::int16_t length;        // of the type; as above
+    FmgrInfo function;          // of `numeric`, `send` and `output`
     const ElementType *element; // of `array`
 };
 
 struct ElementType {
-    std::int16_t length;
-    bool by_value;
-    char alignment;
+    AttributeLayout layout;
     ValueEncoder encoder;
 };
 

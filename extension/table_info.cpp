@@ -223,6 +223,7 @@ const TableInfo *make_table_info(const RelationData &relation) {
     const auto natts = static_cast<std::size_t>(descriptor->natts);
     auto *columns = static_cast<ColumnEncoder *>(palloc0(sizeof(ColumnEncoder) * natts));
     std::size_t count = 0;
+    AttrNumber last_attribute = 0;
     bool complete = true;
     for (int i = 0; i < descriptor->natts; ++i) {
         const FormData_pg_attribute &attribute = *TupleDescAttr(descriptor, i);
@@ -231,14 +232,14 @@ const TableInfo *make_table_info(const RelationData &relation) {
         column.attribute =
             info->published_relation == info->relation ? attribute.attnum : partition_attribute(relation, attribute);
         complete &= column.attribute != InvalidAttrNumber;
-        column.length = attribute.attlen;
-        column.by_value = attribute.attbyval;
+        column.layout = make_layout(attribute.attlen, attribute.attalign);
         column.encoder = make_value_encoder(attribute.atttypid);
-        info->last_attribute = std::max(info->last_attribute, column.attribute);
+        last_attribute = std::max(last_attribute, column.attribute);
         info->depends_on_settings |= column.encoder.depends_on_settings;
         info->depends_on_types |= !is_built_in(attribute.atttypid);
     }
     info->columns = {columns, count};
+    info->layouts = make_layouts(*relation.rd_att, last_attribute);
     if (!complete && recorder.level >= 0)
         elog(ERROR, "could not find the columns of relation %u in its partition %u", info->published_relation,
              info->relation);
@@ -270,6 +271,8 @@ void fill(CacheEntry &entry, const RelationData &relation) {
 } // namespace
 
 const TableInfo &table_info(const RelationData &relation) {
+    static CacheEntry *last; // asked for; entries stay where they are
+    if (last != nullptr && last->valid && last->relation == relation.rd_id) return *last->info;
     if (cache == nullptr) create_cache();
     bool found;
     auto *entry = static_cast<CacheEntry *>(hash_search(cache, &relation.rd_id, HASH_ENTER, &found));
@@ -279,6 +282,7 @@ const TableInfo &table_info(const RelationData &relation) {
         entry->context = nullptr;
     }
     if (!entry->valid) fill(*entry, relation);
+    last = entry;
     return *entry->info;
 }
 

@@ -4,13 +4,13 @@
 #include "postgres.hpp"
 #include "row_condition.hpp"
 #include "row_encoder.hpp"
+#include "stored_row.hpp"
 
 namespace waybill {
 
 struct ColumnEncoder {
     AttrNumber attribute; // in the table or partition that holds the row
-    std::int16_t length;
-    bool by_value;
+    AttributeLayout layout;
     ValueEncoder encoder;
 };
 
@@ -19,7 +19,7 @@ struct TableInfo {
     Oid trigger;            // the row trigger that records; InvalidOid when none does
     Oid published_relation; // the table that was captured: a partition's rows are published as its root's
     std::int32_t shape;
-    AttrNumber last_attribute;
+    std::span<const AttributeLayout> layouts; // of the table's own attributes, up to the last that is encoded
     bool depends_on_settings;
     bool depends_on_types; // has types that can be altered
     std::span<const ColumnEncoder> columns;
