@@ -7,6 +7,7 @@
 // The standard library first: PostgreSQL redefines printf and friends as macros.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -71,8 +72,10 @@ extern "C" {
 #include <storage/lmgr.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
+#include <utils/bytea.h>
 #include <utils/date.h>
 #include <utils/datum.h>
+#include <utils/float.h>
 #include <utils/fmgroids.h>
 #include <utils/guc.h>
 #include <utils/hsearch.h>
@@ -233,6 +236,15 @@ inline Tuplesortstate *begin_tuple_sort(TupleDesc descriptor, int keys, AttrNumb
 #endif
     return tuplesort_begin_heap(descriptor, keys, attributes, operators, collations, nulls_first, work_mem, nullptr,
                                 options);
+}
+
+// The range type of a multirange type (PostgreSQL 14); invalid for other types.
+inline Oid range_of_multirange(Oid type) {
+#if PG_VERSION_NUM >= 140000
+    return get_multirange_range(type);
+#else
+    return InvalidOid;
+#endif
 }
 
 inline bool is_detach(AlterTableType subcommand) {

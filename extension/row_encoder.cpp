@@ -286,12 +286,7 @@ void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table
         append_row(to, table, call.new_row != nullptr ? new_row : old_row);
         if (call.new_row != nullptr && call.old_row != nullptr) append_old_row(to, table, old_row, new_row);
     };
-    with_error_context(tell_table, call.relation, [&] {
-        if (table.depends_on_settings)
-            with_pinned_settings(append);
-        else
-            append();
-    });
+    with_error_context(tell_table, call.relation, [&] { with_pinned_settings(table.texts.settings, append); });
 }
 
 struct RecordHeader {
@@ -346,21 +341,6 @@ ValueEncoder array_encoder(Oid element_type) {
     return encoder;
 }
 
-// The text of these does not depend on any setting, nor, for an enum, on more than the catalog. (An xml value's text is
-// its bytes without the declaration of an encoding, which it no longer has.)
-bool has_constant_text(Oid type) {
-    switch (type) {
-    case BITOID:
-    case VARBITOID:
-    case XMLOID:
-    case INETOID:
-    case CIDROID:
-    case MACADDROID:
-    case MACADDR8OID: return true;
-    default: return type_is_enum(type);
-    }
-}
-
 } // namespace
 
 ValueEncoder make_value_encoder(Oid declared_type) {
@@ -402,9 +382,72 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     Oid output_function;
     bool is_varlena;
     getTypeOutputInfo(type, &output_function, &is_varlena);
-    ValueEncoder encoder = function_encoder(ValueForm::output, type, output_function);
-    encoder.depends_on_settings = !has_constant_text(type);
-    return encoder;
+    return function_encoder(ValueForm::output, type, output_function);
+}
+
+namespace {
+
+void add_row_dependence(Oid type, Oid row_relation, TextDependence &to) {
+    to.row_types = lappend_oid(to.row_types, row_relation);
+    TupleDesc descriptor = lookup_rowtype_tupdesc(type, -1);
+    for (int i = 0; i < descriptor->natts; ++i)
+        if (const FormData_pg_attribute &attribute = *TupleDescAttr(descriptor, i); !attribute.attisdropped)
+            add_text_dependence(attribute.atttypid, to);
+    ReleaseTupleDesc(descriptor);
+}
+
+} // namespace
+
+void add_text_dependence(Oid declared_type, TextDependence &to) {
+    const Oid type = getBaseType(declared_type);
+    switch (type) {
+    case BOOLOID:
+    case CHAROID:
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case OIDOID:
+    case NAMEOID:
+    case NUMERICOID:
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+    case BITOID:
+    case VARBITOID:
+    case UUIDOID:
+    case JSONOID:
+    case JSONBOID:
+    case XMLOID: // its bytes without the declaration of an encoding, which it no longer has
+    case INETOID:
+    case CIDROID:
+    case MACADDROID:
+    case MACADDR8OID:
+    case TSVECTOROID:
+    case TSQUERYOID: return;
+    case DATEOID:
+    case TIMEOID:
+    case TIMESTAMPOID: to.settings |= text_setting::date_style; return;
+    case TIMETZOID:
+    case TIMESTAMPTZOID: to.settings |= text_setting::date_style | text_setting::time_zone; return;
+    case INTERVALOID: to.settings |= text_setting::interval_style; return;
+    case FLOAT4OID:
+    case FLOAT8OID:
+    case POINTOID:
+    case LINEOID:
+    case LSEGOID:
+    case BOXOID:
+    case PATHOID:
+    case POLYGONOID:
+    case CIRCLEOID: to.settings |= text_setting::float_digits; return;
+    case BYTEAOID: to.settings |= text_setting::bytea_format; return;
+    default: break;
+    }
+    if (type_is_enum(type)) return;
+    if (const Oid row_relation = get_typ_typrelid(type); OidIsValid(row_relation))
+        return add_row_dependence(type, row_relation, to);
+    for (const Oid part : {get_element_type(type), get_range_subtype(type), range_of_multirange(type)})
+        if (OidIsValid(part)) return add_text_dependence(part, to);
+    to.settings |= text_setting::any;
 }
 
 void end_encoding() {

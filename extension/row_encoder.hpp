@@ -4,6 +4,7 @@
 #include "byte_buffer.hpp"
 #include "moved_rows.hpp"
 #include "postgres.hpp"
+#include "scope.hpp"
 #include "stored_row.hpp"
 #include "trigger_call.hpp"
 
@@ -33,7 +34,6 @@ struct ElementType;
 
 struct ValueEncoder {
     ValueForm form;
-    bool depends_on_settings;   // the text of `output` does
     bool by_value;              // the type is; only set for those with a function
     std::int16_t length;        // of the type; as above
     FmgrInfo function;          // of `numeric`, `send` and `output`
@@ -47,6 +47,15 @@ struct ElementType {
 
 // Chooses the encoder of a type; what it needs is allocated in the current memory context.
 ValueEncoder make_value_encoder(Oid type);
+
+// What the text of values depends on.
+struct TextDependence {
+    TextSettings settings;
+    List *row_types; // oids of their relations: composite types in it, which can get columns of other types
+};
+
+// Adds what the text of a type depends on: of built-in types on nothing but settings, of types of users on anything.
+void add_text_dependence(Oid type, TextDependence &to);
 
 // Encodes a change that has `rank` in its transaction (command_order.hpp). As the others, the bytes are valid until the
 // next call.

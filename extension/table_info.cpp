@@ -39,7 +39,8 @@ void invalidate_if(Predicate predicate) {
 void relation_changed(Datum, Oid relation) {
     invalidate_if([&](const CacheEntry &entry) {
         return relation == InvalidOid || entry.relation == relation ||
-               (entry.info != nullptr && entry.info->published_relation == relation);
+               (entry.info != nullptr &&
+                (entry.info->published_relation == relation || list_member_oid(entry.info->texts.row_types, relation)));
     });
 }
 
@@ -235,7 +236,7 @@ const TableInfo *make_table_info(const RelationData &relation) {
         column.layout = make_layout(attribute.attlen, attribute.attalign);
         column.encoder = make_value_encoder(attribute.atttypid);
         last_attribute = std::max(last_attribute, column.attribute);
-        info->depends_on_settings |= column.encoder.depends_on_settings;
+        if (column.encoder.form == ValueForm::output) add_text_dependence(attribute.atttypid, info->texts);
         info->depends_on_types |= !is_built_in(attribute.atttypid);
     }
     info->columns = {columns, count};

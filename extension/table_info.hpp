@@ -20,8 +20,8 @@ struct TableInfo {
     Oid published_relation; // the table that was captured: a partition's rows are published as its root's
     std::int32_t shape;
     std::span<const AttributeLayout> layouts; // of the table's own attributes, up to the last that is encoded
-    bool depends_on_settings;
-    bool depends_on_types; // has types that can be altered
+    TextDependence texts;                     // what those of columns depend on
+    bool depends_on_types;                    // has types that can be altered
     std::span<const ColumnEncoder> columns;
     const RowCondition *condition; // that rows have to satisfy; null when all count
 };

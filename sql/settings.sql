@@ -68,5 +68,29 @@ SET intervalstyle = 'postgres';
 SELECT e.* FROM (SELECT after FROM waybill.changes WHERE "table" = 'settings.t' ORDER BY csn DESC, index DESC LIMIT 1) c,
     jsonb_each_text(after) e;
 
+-- Values on which nothing but settings has an effect, so that only these are looked at; also those that a type gets later.
+CREATE TYPE settings.span AS (at timestamptz, during interval, size float8, bits bytea, day date);
+CREATE TABLE settings.plain (id int PRIMARY KEY, c_span settings.span, c_point point, c_days daterange, c_times tstzrange[], c_ints int4range);
+SELECT waybill.enable_capture('settings.plain');
+CREATE PROCEDURE settings.write_plain() LANGUAGE sql AS $$
+    DELETE FROM settings.plain;
+    INSERT INTO settings.plain VALUES (1, ROW('2024-05-01 10:00+02'::timestamptz, '-3 days 04:05:06.7'::interval, 0.1::float8 + 0.2,
+        decode('00ff', 'hex'), '2024-05-01'::date), point(0.1::float8 + 0.2, 1), '[2024-05-01,2024-05-02)',
+        ARRAY[tstzrange('2024-05-01 10:00+02', NULL)], '[1,2)');
+$$;
+CALL settings.write_plain();
+SET datestyle = 'German'; SET timezone = 'Asia/Tokyo'; SET intervalstyle = 'iso_8601'; SET extra_float_digits = -15;
+SET bytea_output = 'escape';
+CALL settings.write_plain();
+SET datestyle = 'ISO, DMY'; SET extra_float_digits = 3;
+CALL settings.write_plain();
+ALTER TYPE settings.span DROP ATTRIBUTE at, DROP ATTRIBUTE size, DROP ATTRIBUTE bits, DROP ATTRIBUTE day;
+ALTER TABLE settings.plain DROP c_times;
+UPDATE settings.plain SET id = 2;
+ALTER TYPE settings.span ADD ATTRIBUTE at timestamptz;
+UPDATE settings.plain SET c_span.at = '2024-05-01 10:00+02';
+RESET datestyle; RESET extra_float_digits; RESET bytea_output; SET timezone = 'UTC'; SET intervalstyle = 'postgres';
+SELECT after, count(*) FROM waybill.changes WHERE "table" = 'settings.plain' AND after IS NOT NULL GROUP BY after ORDER BY min(csn);
+
 SET client_min_messages = warning;
 DROP SCHEMA settings CASCADE;
