@@ -24,9 +24,12 @@ namespace {
 
 static_assert(log_row_fixed_size == sizeof(std::int64_t) * 2 + sizeof(std::int32_t) * 5);
 
-Oid numbered_object(const char *kind, std::int64_t number, const char *suffix) {
-    std::array<char, NAMEDATALEN> name;
-    snprintf(name.data(), name.size(), "%s_" INT64_FORMAT "%s", kind, static_cast<int64>(number), suffix);
+Oid numbered_object(std::string_view kind, std::int64_t number, std::string_view suffix) {
+    std::array<char, NAMEDATALEN> name{};
+    char *end = std::copy(kind.begin(), kind.end(), name.data());
+    *end++ = '_';
+    end = std::to_chars(end, name.data() + name.size(), number).ptr;
+    std::copy(suffix.begin(), suffix.end(), end);
     return log_object(name.data());
 }
 

@@ -35,9 +35,10 @@ struct StreamPosition {
 class ChunkStream {
 public:
     // Keeps up to `memory_limit` bytes in `context`, which ends with the stream; the file goes when the transaction
-    // does.
-    void use(MemoryContext context, std::size_t memory_limit) {
+    // does. The first chunk may be given, and is the stream's as long as that is in use.
+    void use(MemoryContext context, std::size_t memory_limit, Chunk *first = nullptr) {
         context_ = context;
+        first_ = first;
         memory_chunks_ = std::max<std::size_t>(1, memory_limit / BLCKSZ);
     }
 
@@ -72,6 +73,7 @@ private:
     void read_block(std::size_t i, Chunk &chunk);
 
     MemoryContext context_;
+    Chunk *first_;
     std::size_t memory_chunks_; // that may be in memory
     StreamPosition end_;
 

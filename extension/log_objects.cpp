@@ -1,11 +1,41 @@
 // The extension's own tables and sequences, by name.
 #include "log_objects.hpp"
 
+#include "table_info.hpp"
+
 namespace waybill {
 
+namespace {
+
+// What was looked up since the last invalidation, which a renamed or dropped table or schema brings: each small
+// transaction asks for several, and the two syscache look-ups of each add up.
+struct KnownObjects {
+    struct Object {
+        std::array<char, NAMEDATALEN> name;
+        Oid oid;
+    };
+    std::uint64_t as_of; // invalidation_count()
+    std::size_t count;   // beyond the array's size the oldest are replaced
+    std::array<Object, 8> objects;
+};
+
+KnownObjects known;
+
+} // namespace
+
 Oid find_log_object(const char *name) {
+    const std::uint64_t now = invalidation_count();
+    if (known.as_of != now) known = {.as_of = now, .count = 0, .objects = {}};
+    const std::size_t count = std::min(known.count, known.objects.size());
+    for (std::size_t i = 0; i < count; ++i)
+        if (std::strcmp(known.objects[i].name.data(), name) == 0) return known.objects[i].oid;
     const Oid schema = get_namespace_oid(log_schema, true);
-    return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+    const Oid found = OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+    if (!OidIsValid(found) || now != invalidation_count()) return found; // not to be kept
+    KnownObjects::Object &object = known.objects[known.count++ % known.objects.size()];
+    strlcpy(object.name.data(), name, object.name.size());
+    object.oid = found;
+    return found;
 }
 
 Oid log_object(const char *name) {

@@ -7,7 +7,7 @@ namespace waybill {
 
 inline constexpr const char *log_schema = "waybill";
 
-// The oid of waybill.<name>. Two syscache look-ups: cheap enough not to be cached, so never stale.
+// The oid of waybill.<name>; known from the last time if nothing was invalidated since.
 // Error: undefined_object when the extension is not (or no longer) installed.
 Oid log_object(const char *name);
 

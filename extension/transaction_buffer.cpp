@@ -59,11 +59,19 @@ bool belongs_to_present_extension() {
     return true;
 }
 
+// Kept from transaction to transaction: most need no other, and an allocation of this size, whose memory goes back to
+// the system with the transaction's, would be the dearest part of their capture.
+Chunk *first_chunk() {
+    static Chunk *chunk;
+    if (chunk == nullptr) chunk = static_cast<Chunk *>(MemoryContextAlloc(TopMemoryContext, BLCKSZ));
+    return chunk;
+}
+
 void create_buffer() {
     MemoryContext context = AllocSetContextCreate(TopTransactionContext, "waybill changes", ALLOCSET_DEFAULT_SIZES);
     auto *created = static_cast<TransactionBuffer *>(MemoryContextAllocZero(context, sizeof(TransactionBuffer)));
     created->context = context;
-    created->changes.use(context, settings::buffer_size());
+    created->changes.use(context, settings::buffer_size(), first_chunk());
     created->commands.use(context);
     created->moved_rows.use(context);
     created->verified_at = invalidation_count();
