@@ -2,13 +2,16 @@
 //
 //   raw_producer BOOTSTRAP SOURCE-TOPIC TARGET-TOPIC [property=value…]
 //
-// Reads all of partition 0 of the source into memory, then sends it to the target, and prints what that took as JSON. The
-// time runs from the first message handed over to the last delivery report.
+// Reads the source into memory, then sends it to the target, each message to the partition that it was read from and
+// all partitions in turn, and prints what that took as JSON. The time runs from the first message handed over to the
+// last delivery report.
 #include <librdkafka/rdkafka.h>
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -36,6 +39,7 @@ struct Message {
     std::string value;
     bool has_key = false;
     bool has_value = false;
+    std::int32_t partition = 0;
     rd_kafka_headers_t *headers = nullptr; // copied for each message that is sent
 };
 
@@ -66,7 +70,18 @@ Client make_client(rd_kafka_type_t type, const Properties &properties, Deliverie
     return client;
 }
 
-std::vector<Message> read_all(const std::string &bootstrap, const std::string &topic) {
+std::size_t partition_count(rd_kafka_t *client, const std::string &topic_name) {
+    const std::unique_ptr<rd_kafka_topic_t, Deleter<rd_kafka_topic_destroy>> topic(
+        rd_kafka_topic_new(client, topic_name.c_str(), nullptr));
+    const rd_kafka_metadata_t *found = nullptr;
+    const rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, topic.get(), &found, 10'000);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error(rd_kafka_err2str(error));
+    const std::unique_ptr<const rd_kafka_metadata_t, Deleter<rd_kafka_metadata_destroy>> metadata(found);
+    return static_cast<std::size_t>(metadata->topics[0].partition_cnt);
+}
+
+// All messages, by partition.
+std::vector<std::vector<Message>> read_partitions(const std::string &bootstrap, const std::string &topic) {
     const Client consumer = make_client(RD_KAFKA_CONSUMER,
                                         {{"bootstrap.servers", bootstrap},
                                          {"group.id", "raw_producer"},
@@ -74,19 +89,26 @@ std::vector<Message> read_all(const std::string &bootstrap, const std::string &t
                                          {"enable.partition.eof", "true"}},
                                         nullptr);
     rd_kafka_poll_set_consumer(consumer.get());
-    rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(partitions, topic.c_str(), 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    std::vector<std::vector<Message>> messages(partition_count(consumer.get(), topic));
+    const auto count = static_cast<std::int32_t>(messages.size());
+    rd_kafka_topic_partition_list_t *partitions = rd_kafka_topic_partition_list_new(count);
+    for (std::int32_t number = 0; number < count; ++number)
+        rd_kafka_topic_partition_list_add(partitions, topic.c_str(), number)->offset = RD_KAFKA_OFFSET_BEGINNING;
     rd_kafka_assign(consumer.get(), partitions);
     rd_kafka_topic_partition_list_destroy(partitions);
 
-    std::vector<Message> messages;
-    for (;;) {
+    for (std::int32_t ended = 0; ended < count;) {
         const std::unique_ptr<rd_kafka_message_t, Deleter<rd_kafka_message_destroy>> received(
             rd_kafka_consumer_poll(consumer.get(), 10'000));
         if (!received) throw std::runtime_error("no messages for 10 s");
-        if (received->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) break;
-        if (received->err != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error(rd_kafka_message_errstr(received.get()));
-        Message &message = messages.emplace_back();
+        if (received->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            ++ended; // nobody writes any more
+            continue;
+        }
+        if (received->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            throw std::runtime_error(rd_kafka_message_errstr(received.get()));
+        Message &message = messages[static_cast<std::size_t>(received->partition)].emplace_back();
+        message.partition = received->partition;
         if (received->key != nullptr) {
             message.key.assign(static_cast<const char *>(received->key), received->key_len);
             message.has_key = true;
@@ -102,6 +124,25 @@ std::vector<Message> read_all(const std::string &bootstrap, const std::string &t
     return messages;
 }
 
+// Partition after partition as they were read would let the producer fill one batch at a time; who wrote them had keys
+// that went to all of them.
+std::vector<Message> in_turn(std::vector<std::vector<Message>> partitions) {
+    std::vector<Message> messages;
+    std::size_t longest = 0;
+    std::size_t total = 0;
+    for (const std::vector<Message> &partition : partitions) {
+        longest = std::max(longest, partition.size());
+        total += partition.size();
+    }
+    messages.reserve(total);
+    for (std::size_t i = 0; i < longest; ++i) {
+        for (std::vector<Message> &partition : partitions) {
+            if (i < partition.size()) messages.push_back(std::move(partition[i]));
+        }
+    }
+    return messages;
+}
+
 double cpu_s() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
@@ -114,10 +155,12 @@ double cpu_s() {
 void send_all(rd_kafka_t *producer, rd_kafka_topic_t *topic, const std::vector<Message> &messages,
               const Deliveries &deliveries) {
     for (const Message &message : messages) {
-        rd_kafka_vu_t arguments[5];
+        rd_kafka_vu_t arguments[6];
         std::size_t count = 0;
         arguments[count].vtype = RD_KAFKA_VTYPE_RKT;
         arguments[count++].u.rkt = topic;
+        arguments[count].vtype = RD_KAFKA_VTYPE_PARTITION;
+        arguments[count++].u.i32 = message.partition;
         arguments[count].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
         arguments[count++].u.i = RD_KAFKA_MSG_F_COPY;
         arguments[count].vtype = RD_KAFKA_VTYPE_KEY;
@@ -145,15 +188,11 @@ void send_all(rd_kafka_t *producer, rd_kafka_topic_t *topic, const std::vector<M
 
 int run(int argc, char **argv) {
     if (argc < 4) throw std::runtime_error("usage: raw_producer BOOTSTRAP SOURCE-TOPIC TARGET-TOPIC [property=value…]");
-    const std::vector<Message> messages = read_all(argv[1], argv[2]);
-    Properties properties{{"bootstrap.servers", argv[1]},
-                          {"enable.idempotence", "true"},
-                          {"acks", "all"},
-                          {"partitioner", "murmur2_random"},
-                          {"compression.type", "lz4"},
-                          {"linger.ms", "0.5"},
-                          {"queue.buffering.max.messages", "1000000"},
-                          {"socket.nagle.disable", "true"}};
+    const std::vector<Message> messages = in_turn(read_partitions(argv[1], argv[2]));
+    Properties properties{
+        {"bootstrap.servers", argv[1]},  {"enable.idempotence", "true"}, {"acks", "all"},
+        {"compression.type", "lz4"},     {"linger.ms", "0.5"},           {"queue.buffering.max.messages", "1000000"},
+        {"socket.nagle.disable", "true"}};
     for (int i = 4; i < argc; ++i) {
         const std::string argument = argv[i];
         const auto equals = argument.find('=');
