@@ -5,8 +5,8 @@
 #                                        the last two
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
-# otherwise it says in one line what to install and fails. Kafka's and its consumers' jars come through Maven, see
-# maven-jars.sh.
+# otherwise it says in one line what to install and fails. The jars of Kafka, its consumers and Debezium come through Maven,
+# see maven-jars.sh.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -22,7 +22,7 @@ packages_of() {
         consumers) echo openjdk-17-jdk-headless maven ;;
         fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;; # llvm-14: names in stack traces
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
-        bench) echo libbenchmark-dev python3-matplotlib "postgresql-$postgresql-pgq3" ;;
+        bench) echo libbenchmark-dev python3-matplotlib openjdk-17-jre-headless maven "postgresql-$postgresql-pgq3" ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
             echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, fuzz, lint, bench, checked" >&2
@@ -95,5 +95,6 @@ for group in "$@"; do
     case $group in
         kafka) "$here/maven-jars.sh" "$here/../test/rig/kafka-pom.xml" >/dev/null ;;
         consumers) "$here/maven-jars.sh" "$here/../test/consumers/pom.xml" >/dev/null ;;
+        bench) "$here/maven-jars.sh" "$here/../test/bench/debezium-pom.xml" >/dev/null ;;
     esac
 done

@@ -1,87 +1,275 @@
 """Drain.
 
-A backlog of 1,000,000 changes to one partition with lz4, against a plain librdkafka producer that sends the same bytes from
-memory (`test/bench/raw_producer.cpp`). The shipper's time includes its start and its end. Processor time is the client's
-alone.
+A backlog of 1,000,000 changes (10,000,000 with `--long`) to a topic of one partition and of eight. Debezium sends the same
+rows, written in the same transactions to a database without waybill, from slots that were made before.
+
+waybill is the shipper with its defaults (lz4); its time includes its start and its end. The plain producer is librdkafka
+with the same settings, which sends the same bytes from memory, each message to the same partition
+(`test/bench/raw_producer.cpp`).
+
+Debezium is the connector 3.7.0.Final in Kafka Connect, standalone, on Java 17, with JSON without schemas, with defaults and
+for throughput (`test/bench/debezium.py` has the settings). The heap is that of Kafka's own start script, up to 2 GB. Rate
+and processor time are steady ones, those of the second half of the backlog: a young JVM needs the first to compile what it
+runs. Neither its start nor that counts against it; the rate from the first record's arrival on is below the tables.
+
+Processor time is the process's alone; that of the server, which decodes WAL for the one and reads the log for the other, is
+in a column of its own. Memory is the process's own at its peak. Server, broker and whoever sends share the processors.
 """
 
 import json
 import subprocess
 import time
 
-from harness import ORDERS, SERVER, Goal, Options, Results, alternate, children_cpu_s, median
-from page import Page, spread
+import debezium
+from harness import (ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s, median,
+                     tree_cpu_s)
+from page import Page, bars, spread
 from rig import kafka, postgres
 from rig.consumer import TopicReader
-from rig.processes import BUILD
+from rig.processes import BUILD, PeakMemory
 from rig.shipper import Shipper
 
-CHANGES = 1_000_000
 PRODUCER = BUILD / "bench" / "raw_producer"
+WAYBILL, PLAIN = "waybill", "plain producer"
+DEFAULTS, THROUGHPUT = "Debezium, defaults", "Debezium, for throughput"
+PARTITIONS = [1, 8]
+ROWS, LONG_ROWS, SINGLE_ROWS = 1_000_000, 10_000_000, 1_000_000
+DEFAULTS_ROUNDS = 3  # they take the longest
+
+
+def fill(rows: int, rows_per_transaction: int) -> str:
+    return f"""
+        DO $$ BEGIN FOR n IN 0 .. {rows // rows_per_transaction - 1} LOOP
+            INSERT INTO orders SELECT n * {rows_per_transaction} + i, i, 'new', i / 7.0, 'order number ' || i, now()
+            FROM generate_series(1, {rows_per_transaction}) i;
+            COMMIT;
+        END LOOP; END $$"""
+
+
+class Backlog:
+    """The same changes twice: in waybill's log, with a stream for each run, and in the WAL behind a slot for each run."""
+
+    def __init__(self, server: postgres.Server, broker: kafka.Broker, name: str, rows: int, rows_per_transaction: int,
+                 waybill_runs: int, debezium_runs: int):
+        self.rows = rows
+        self._server = server
+        self._broker = broker
+        self._captured, self._plain = f"{name}_captured", f"{name}_plain"
+        self._prefix = name
+        self._runs = 0
+        self._slots = [f"{name}_slot{number}" for number in range(debezium_runs)]
+        self._streams = [f"{name}_stream{number}" for number in range(waybill_runs)]
+        self.bytes: dict[str, int] = {}  # of the first value that a variant sent
+        self._messages: dict[int, str] = {}  # topics of waybill that the plain producer reads, by partitions
+        writes = ("SET synchronous_commit = off", fill(rows, rows_per_transaction), "SET synchronous_commit = on")
+        table = ORDERS.format(name="orders")
+        server.create_database(
+            self._captured, "CREATE EXTENSION waybill", table, "SELECT waybill.enable_capture('orders')",
+            *(f"SELECT waybill.create_stream('{stream}')" for stream in self._streams),
+            *writes, "VACUUM ANALYZE waybill.change_log", "VACUUM ANALYZE orders")
+        server.create_database(self._plain, table)
+        debezium.prepare(server, self._plain, "orders")
+        for slot in self._slots:
+            debezium.create_slot(server, self._plain, slot)
+        server.execute(self._plain, *writes, "VACUUM ANALYZE orders", "CHECKPOINT")
+
+    def _topic(self, prefix: str, partitions: int) -> str:
+        topic = f"{prefix}.public.orders"
+        self._broker.create_topic(topic, partitions)
+        return topic
+
+    def _first_bytes(self, topic: str) -> int:
+        with TopicReader(self._broker.bootstrap, topic) as reader:
+            return len(reader.poll(60, limit=1)[0].value)
+
+    def waybill(self, partitions: int) -> dict:
+        stream = self._streams.pop()
+        topic = self._topic(stream, partitions)
+        shipper = Shipper({"database": {"conninfo": self._server.conninfo(self._captured)},
+                           "stream": {"name": stream, "prefix": stream}, "topics": {"partitions": partitions},
+                           "kafka": {"bootstrap.servers": self._broker.bootstrap}}, "--once")
+        server_before, before, begin = tree_cpu_s(self._server.pid), children_cpu_s(), time.monotonic()
+        shipper.start()
+        with PeakMemory(shipper.pid) as peak:
+            status = shipper.wait(3600)
+        elapsed = time.monotonic() - begin
+        assert status == 0, shipper.stderr()
+        cpu, server = children_cpu_s() - before, tree_cpu_s(self._server.pid) - server_before
+        shipper.close()
+        sent = self._broker.records(topic, partitions)
+        assert sent == self.rows, f"waybill sent {sent} records"
+        self.bytes[WAYBILL] = self._first_bytes(topic)
+        if partitions in self._messages:
+            self._broker.delete_topic(topic)
+        else:
+            self._messages[partitions] = topic
+        rate = self.rows / elapsed
+        return {"changes_per_s": rate, "from_first_per_s": rate, "cpu_us": cpu / self.rows * 1e6,
+                "server_cpu_us": server / self.rows * 1e6, "memory_mb": peak.mb}
+
+    def plain_producer(self, partitions: int) -> dict:
+        """It reads the messages into memory first and takes its own time behind that."""
+        self._runs += 1
+        topic = self._topic(f"{self._prefix}_raw{self._runs}", partitions)
+        done = subprocess.run([PRODUCER, self._broker.bootstrap, self._messages[partitions], topic], check=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self._broker.delete_topic(topic)
+        result = json.loads(done.stdout)
+        assert result["messages"] == self.rows and result["failed"] == 0, result
+        rate = self.rows / result["seconds"]
+        return {"changes_per_s": rate, "from_first_per_s": rate, "cpu_us": result["cpu_s"] / self.rows * 1e6,
+                "server_cpu_us": 0, "memory_mb": 0}
+
+    def debezium(self, variant: str, partitions: int) -> dict:
+        slot = self._slots.pop()
+        topic = self._topic(slot, partitions)
+        with debezium.Connector(self._server, self._plain, self._broker, slot=slot, prefix=slot,
+                                properties=debezium.CONFIGURATIONS[variant]) as connector:
+            def wait(records: int) -> tuple:
+                there = connector.wait_records(topic, partitions, records)
+                return there, time.monotonic(), cpu_s(connector.pid), tree_cpu_s(self._server.pid)
+
+            with PeakMemory(connector.pid) as peak:
+                first, began, *_ = wait(1)
+                half, halfway, cpu, server = wait(self.rows // 2)
+                sent, ended, cpu_then, server_then = wait(self.rows)
+        assert sent == self.rows, f"Debezium sent {sent} records"
+        self.bytes[variant] = self._first_bytes(topic)
+        debezium.drop_slot(self._server, slot)
+        self._broker.delete_topic(topic)
+        rows = sent - half
+        return {"changes_per_s": rows / (ended - halfway), "from_first_per_s": (sent - first) / (ended - began),
+                "cpu_us": (cpu_then - cpu) / rows * 1e6, "server_cpu_us": (server_then - server) / rows * 1e6,
+                "memory_mb": peak.mb}
+
+    def run(self, variant: str, partitions: int) -> dict:
+        match variant:
+            case "waybill":
+                return self.waybill(partitions)
+            case "plain producer":
+                return self.plain_producer(partitions)
+        return self.debezium(variant, partitions)
+
+    def close(self) -> None:
+        for topic in self._messages.values():
+            self._broker.delete_topic(topic)
+        for database in (self._captured, self._plain):
+            self._server.drop_database(database)
 
 
 def measure(results: Results, options: Options) -> None:
-    # The broker is a long-lived one with the JVM's own choices.
-    with (postgres.Installation() as installation, postgres.Server(installation, SERVER) as server,
-          kafka.Broker(heap_mb=1024, jvm=()) as broker):
-        # Each run has a stream of its own for the same backlog, which stays until the last one is done.
-        streams = [f"run{number}" for number in range(options.rounds + 1)]
-        server.create_database(
-            "bench", "CREATE EXTENSION waybill", ORDERS.format(name="orders"), "SELECT waybill.enable_capture('orders')",
-            *(f"SELECT waybill.create_stream('{stream}')" for stream in streams))
-        # Many transactions of a hundred rows: neither one huge one nor one a row.
-        server.execute("bench", f"""
-            DO $$ BEGIN FOR n IN 0 .. {CHANGES // 100 - 1} LOOP
-                INSERT INTO orders SELECT n * 100 + i, i, 'new', i / 7.0, 'order number ' || i, now()
-                FROM generate_series(1, 100) i;
-                COMMIT;
-            END LOOP; END $$""", "VACUUM ANALYZE waybill.change_log", "CHECKPOINT")
+    rows = LONG_ROWS if options.long else ROWS
+    # The broker is a long-lived one with the JVM's own choices; what it deletes goes at once.
+    with (postgres.Installation() as installation, postgres.Server(installation, SERVER | debezium.SERVER) as server,
+          kafka.Broker({"log.segment.delete.delay.ms": "1000"}, heap_mb=1024, jvm=()) as broker):
+        def run_all(table: str, backlog: Backlog, partitions: list[int], variants: list[str]) -> None:
+            cases = [{"partitions": count, "variant": variant} for count in partitions for variant in variants]
+            # The round that does not count warms the broker up and gives the plain producer its messages. Debezium starts
+            # a new JVM in each run, so such a round would do nothing for it.
+            quick = [case for case in cases if case["variant"] in (WAYBILL, PLAIN)]
+            alternate(results, table, quick, Options(rounds=0), backlog.run)
+            alternate(results, table, cases, options, backlog.run, warm_up=False,
+                      most_rounds=lambda case: DEFAULTS_ROUNDS if case["variant"] == DEFAULTS else options.rounds)
+            for variant, size in backlog.bytes.items():
+                results.add("messages", workload=table, variant=variant, bytes=size)
+            backlog.close()
 
-        def ship() -> dict:
-            stream = streams.pop(0)
-            shipper = Shipper({"database": {"conninfo": server.conninfo("bench")},
-                               "stream": {"name": stream, "prefix": stream}, "topics": {"partitions": 1},
-                               "kafka": {"bootstrap.servers": broker.bootstrap}})
-            before, begin = children_cpu_s(), time.monotonic()
-            shipper.once(600)
-            elapsed = time.monotonic() - begin
-            cpu = children_cpu_s() - before
-            shipper.close()
-            return {"changes_per_s": CHANGES / elapsed, "cpu_us": cpu / CHANGES * 1e6}
-
-        def produce() -> dict:
-            # It reads the messages into memory first and takes its own time behind that.
-            topic = f"raw{len(broker.topics())}"
-            broker.create_topic(topic)
-            done = subprocess.run([PRODUCER, broker.bootstrap, "run0.public.orders", topic], check=True,
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-            result = json.loads(done.stdout)
-            assert result["messages"] == CHANGES
-            return {"changes_per_s": CHANGES / result["seconds"], "cpu_us": result["cpu_s"] / CHANGES * 1e6}
-
-        variants = {"waybill": ship, "plain producer": produce}
-        # The round that does not count gives the plain producer its messages and warms the broker up.
-        alternate(results, "runs", [{"variant": variant} for variant in variants], options,
-                  lambda variant: variants[variant]())
-        with TopicReader(broker.bootstrap, "run0.public.orders") as reader:
-            results.add("messages", bytes=len(next(reader.to_end()).value))
+        run_all("runs",
+                Backlog(server, broker, "hundred", rows, 100, (options.rounds + 1) * len(PARTITIONS),
+                        (options.rounds + min(options.rounds, DEFAULTS_ROUNDS)) * len(PARTITIONS)),
+                PARTITIONS, [WAYBILL, PLAIN, DEFAULTS, THROUGHPUT])
+        run_all("single_rows", Backlog(server, broker, "single", SINGLE_ROWS, 1, options.rounds + 1, options.rounds),
+                [1], [WAYBILL, THROUGHPUT])
 
 
-def ratio(results: Results, metric: str) -> list[float]:
-    return results.ratios("runs", metric, {"variant": "waybill"}, {"variant": "plain producer"})
+def case(partitions: int, variant: str) -> dict:
+    return {"partitions": partitions, "variant": variant}
+
+
+def partitions_text(count: int) -> str:
+    return "1 partition" if count == 1 else f"{count} partitions"
+
+
+def against(results: Results, other: str, metric: str) -> list[list[float]]:
+    """Ratios of waybill to another variant, for each number of partitions."""
+    return [results.ratios("runs", metric, case(count, WAYBILL), case(count, other)) for count in PARTITIONS]
+
+
+def against_single(results: Results, metric: str) -> list[float]:
+    return results.ratios("single_rows", metric, {"variant": WAYBILL}, {"variant": THROUGHPUT})
+
+
+def figures(results: Results, table: str, **where) -> list[str]:
+    """Cells of one variant; the plain producer's without those that it has not."""
+    cells = [spread(results.values(table, metric, **where), digits)
+             for metric, digits in (("changes_per_s", 0), ("cpu_us", 2), ("server_cpu_us", 2), ("memory_mb", 0))]
+    return [*cells[:2], "", ""] if where["variant"] == PLAIN else cells
 
 
 def report(results: Results, page: Page) -> None:
-    page.text(f"{results.rows('messages')[0]['bytes']} bytes each as published.")
-    page.table(["variant", "changes/s", "µs of CPU per change"],
-               [(variant, spread(results.values("runs", "changes_per_s", variant=variant)),
-                 spread(results.values("runs", "cpu_us", variant=variant), 2))
-                for variant in results.cases("runs", "variant")]
-               + [("waybill against the plain producer", spread(ratio(results, "changes_per_s"), 3),
-                   spread(ratio(results, "cpu_us"), 3))])
+    sizes = {variant: results.rows("messages", workload="runs", variant=variant)[0]["bytes"]
+             for variant in (WAYBILL, DEFAULTS)}
+    page.text(f"Values of {sizes[WAYBILL]} bytes from waybill and of {sizes[DEFAULTS]} from Debezium.")
+    header = ["variant", "changes/s", "CPU µs per change", "server's CPU µs per change", "memory, MB"]
+    variants = results.cases("runs", "variant")
+    for count in PARTITIONS:
+        page.text(f"**{partitions_text(count)}**, a hundred rows per transaction:")
+        page.table(header, [(variant, *figures(results, "runs", **case(count, variant))) for variant in variants])
+    page.text(f"**1 partition**, {SINGLE_ROWS:,} transactions of one row:")
+    page.table(header, [(variant, *figures(results, "single_rows", variant=variant))
+                        for variant in results.cases("single_rows", "variant")])
+    page.text("With its warming up Debezium sent per second:")
+    page.table(["", *(partitions_text(count) for count in PARTITIONS)],
+               [(variant, *(spread(results.values("runs", "from_first_per_s", **case(count, variant)))
+                            for count in PARTITIONS)) for variant in (DEFAULTS, THROUGHPUT)])
+    page.text(f"With defaults it ran in {len(results.rows('runs', **case(1, DEFAULTS)))} round(s), as that takes the longest.",
+              "waybill against the others, round by round:")
+    metrics = ("changes_per_s", "cpu_us", "memory_mb")
+
+    def ratios(other: str, place: int) -> list[str]:
+        return [spread(against(results, other, metric)[place], 3) if other != PLAIN or metric != "memory_mb" else ""
+                for metric in metrics]
+
+    page.table(["", "rate", "CPU per change", "memory"],
+               [(f"{other}; {partitions_text(count)}", *ratios(other, place)) for place, count in enumerate(PARTITIONS)
+                for other in variants if other != WAYBILL]
+               + [(f"{THROUGHPUT}; transactions of one row",
+                   *(spread(against_single(results, metric), 3) for metric in metrics))])
+    with page.plot("rates", "Draining a backlog", "", "changes per second") as axes:
+        bars(axes, [partitions_text(count) for count in PARTITIONS],
+             {variant: [median(results.values("runs", "changes_per_s", **case(count, variant))) for count in PARTITIONS]
+              for variant in variants})
+        axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
 def goals(results: Results) -> list[Goal]:
-    rate, cpu = median(ratio(results, "changes_per_s")), median(ratio(results, "cpu_us"))
-    return [Goal("Drain of a backlog: rate against a plain producer of the same bytes", "≥ 0.8", f"{rate:.2f}", rate >= 0.8),
-            Goal("… CPU per change against its", "≤ 2", f"{cpu:.2f}", cpu <= 2)]
+    def each(other: str, metric: str) -> list[float]:
+        medians = [median(ratios) for ratios in against(results, other, metric)]
+        return medians + [median(against_single(results, metric))] if other == THROUGHPUT else medians
+
+    def texts(values: list[float], digits: int = 2) -> str:
+        names = [*map(partitions_text, PARTITIONS), "transactions of one row"]
+        return "; ".join(f"{name} {value:.{digits}f}" for name, value in zip(names, values))
+
+    rate, cpu = each(PLAIN, "changes_per_s"), each(PLAIN, "cpu_us")
+    times = each(THROUGHPUT, "changes_per_s")
+    less_cpu = [1 / value for value in each(THROUGHPUT, "cpu_us")]
+    memory = each(THROUGHPUT, "memory_mb")
+    return [Goal("Drain of a backlog: rate against a plain producer of the same bytes", "≥ 0.8", texts(rate),
+                 min(rate) >= 0.8),
+            Goal("… CPU per change against its", "≤ 2", texts(cpu), max(cpu) <= 2),
+            Goal("… rate against Debezium, tuned for throughput", "≥ 8", texts(times, 1), min(times) >= 8),
+            Goal("… times less CPU per change", "≥ 10", texts(less_cpu, 1), min(less_cpu) >= 10),
+            Goal("… memory against its", "≤ 0.1", texts(memory), max(memory) <= 0.1)]
+
+
+def compare(results: Results) -> list[Comparison]:
+    def line(what: str, metric: str, digits: int = 0, scale: float = 1) -> Comparison:
+        def shown(variant: str) -> str:
+            return f"{median(results.values('runs', metric, **case(1, variant))) / scale:,.{digits}f}"
+
+        return Comparison(what, shown(WAYBILL), f"{shown(THROUGHPUT)} (defaults: {shown(DEFAULTS)})")
+
+    return [line("Draining a backlog, thousand changes/s", "changes_per_s", 0, 1000),
+            line("… CPU µs per change", "cpu_us", 1),
+            line("… memory, MB", "memory_mb")]

@@ -4,7 +4,7 @@ import pathlib
 import signal
 import subprocess
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from . import processes
@@ -138,6 +138,15 @@ class Broker:
             self._watcher = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "watcher", "log_level": 0,
                                       "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200})
         return self._watcher.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+
+    def records(self, topic: str, partitions: int) -> int:
+        """How many records all partitions together have had."""
+        try:
+            return sum(self.end_offset(topic, number) for number in range(partitions))
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:  # the topic is new
+                return 0
+            raise
 
     def add_partitions(self, name: str, total: int) -> None:
         self.admin.create_partitions([NewPartitions(name, total)])[name].result()
