@@ -36,22 +36,29 @@ constexpr const char *session_settings = R"(
                  ('client_connection_check_interval', '10s')) setting (name, value)
     WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name = setting.name))";
 
-const char *const safe_csn_sql = "SELECT waybill.safe_csn($1::bigint, $2::int)";
 const char *const fetch_sql = "SELECT csn, chunk, chunks, changes, timeline, xid, committed_at, payload "
                               "FROM waybill.fetch($1::bigint, $2::int, $3::bigint, $4::int)";
+// The fence and what is behind it, in this order: fetch() looks with a snapshot of its own. When there is nothing, one
+// row says how far one can see.
+const char *const next_sql =
+    "SELECT f.csn, f.chunk, f.chunks, f.changes, f.timeline, f.xid, f.committed_at, f.payload, safe.csn "
+    "FROM (SELECT waybill.safe_csn($3::bigint, $4::int) AS csn OFFSET 0) safe "
+    "LEFT JOIN LATERAL waybill.fetch($1::bigint, $2::int, safe.csn, $5::int) f ON true";
 const char *const acknowledge_sql = "SELECT waybill.acknowledge($1::text, $2::bigint)";
 const char *const maintain_sql = "SELECT waybill.maintain($1::boolean)";
 const char *const shape_sql = "SELECT waybill.utf8(definition::text) FROM waybill.shape WHERE id = $1::int LIMIT 1";
 
 const char *statement_name(int asked) {
-    constexpr std::array names{"", "safe_csn", "fetch", "acknowledge", "maintain", "shape"};
+    constexpr std::array names{"", "fetch", "next", "acknowledge", "maintain", "shape"};
     return names.at(static_cast<std::size_t>(asked));
 }
 
-ChangeLog::Batch to_batch(PgResult result) {
+ChangeLog::Batch to_batch(PgResult result, Csn upto) {
     ChangeLog::Batch batch;
+    batch.upto = upto;
     batch.chunks.reserve(static_cast<std::size_t>(result.rows()));
     for (int row = 0; row < result.rows(); ++row) {
+        if (result.is_null(row, 0)) break; // of next_sql, with nothing behind the fence
         batch.chunks.push_back({.csn = result.int64(row, 0),
                                 .chunk = result.int32(row, 1),
                                 .chunks = result.int32(row, 2),
@@ -172,7 +179,7 @@ Stream PgChangeLog::find_stream() {
 }
 
 void PgChangeLog::prepare() {
-    for (const auto &[asked, sql] : {std::pair{Asked::safe_csn, safe_csn_sql}, std::pair{Asked::fetch, fetch_sql},
+    for (const auto &[asked, sql] : {std::pair{Asked::fetch, fetch_sql}, std::pair{Asked::next, next_sql},
                                      std::pair{Asked::acknowledge, acknowledge_sql},
                                      std::pair{Asked::maintain, maintain_sql}, std::pair{Asked::shape, shape_sql}})
         connection_->prepare(statement_name(static_cast<int>(asked)), sql, deadline());
@@ -194,13 +201,15 @@ void PgChangeLog::ask(Asked what, PgConnection::Parameters parameters) {
     asked_ = what;
 }
 
-void PgChangeLog::ask_safe_csn(Csn after, int wait_ms) {
-    ask(Asked::safe_csn, {std::to_string(after), std::to_string(wait_ms)});
+void PgChangeLog::ask_fetch(After after, Csn upto, int max_bytes) {
+    ask(Asked::fetch,
+        {std::to_string(after.csn), std::to_string(after.chunk), std::to_string(upto), std::to_string(max_bytes)});
+    fetched_upto_ = upto;
 }
 
-void PgChangeLog::ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) {
-    ask(Asked::fetch,
-        {std::to_string(after_csn), std::to_string(after_chunk), std::to_string(upto), std::to_string(max_bytes)});
+void PgChangeLog::ask_next(After after, Csn beyond, int wait_ms, int max_bytes) {
+    ask(Asked::next, {std::to_string(after.csn), std::to_string(after.chunk), std::to_string(beyond),
+                      std::to_string(wait_ms), std::to_string(max_bytes)});
 }
 
 void PgChangeLog::ask_acknowledge(Csn csn) {
@@ -220,8 +229,11 @@ std::optional<ChangeLog::Answer> PgChangeLog::take_answer() {
     std::optional<PgResult> result = connection_->receive();
     if (!result) return std::nullopt;
     switch (std::exchange(asked_, Asked::nothing)) {
-    case Asked::safe_csn: return SafeCsn{result->int64(0, 0)};
-    case Asked::fetch: return to_batch(std::move(*result));
+    case Asked::fetch: return to_batch(std::move(*result), fetched_upto_);
+    case Asked::next: {
+        const Csn upto = result->int64(0, 8);
+        return to_batch(std::move(*result), upto);
+    }
     case Asked::acknowledge: return Acknowledged{};
     case Asked::maintain: return Maintained{result->int32(0, 0)};
     case Asked::shape: return ShapeDefinition{result->rows() == 0 ? "" : result->text(0, 0)};

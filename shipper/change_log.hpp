@@ -25,10 +25,8 @@ struct Stream {
 class ChangeLog {
 public:
     // What was asked for is answered with one of these.
-    struct SafeCsn {
-        Csn csn; // every change up to here can be fetched
-    };
     struct Batch {
+        Csn upto = 0;   // the safe csn that was read up to
         PgResult owner; // of the payloads
         std::vector<Chunk> chunks;
         std::size_t bytes = 0; // of payload
@@ -40,7 +38,12 @@ public:
     struct ShapeDefinition {
         std::string json; // empty: there is no such shape
     };
-    using Answer = std::variant<SafeCsn, Batch, Acknowledged, Maintained, ShapeDefinition>;
+    // A place in the log: right behind this chunk.
+    struct After {
+        Csn csn;
+        std::int32_t chunk;
+    };
+    using Answer = std::variant<Batch, Acknowledged, Maintained, ShapeDefinition>;
 
     virtual ~ChangeLog() = default;
 
@@ -61,8 +64,12 @@ public:
     [[nodiscard]] virtual std::vector<Shape> captured_tables() = 0;
 
     // Asks, and returns at once. One thing at a time: only when not asked().
-    virtual void ask_safe_csn(Csn after, int wait_ms) = 0;
-    virtual void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) = 0;
+    //
+    // What there is behind a chunk up to `upto`, a safe csn; it is there, so this does not wait.
+    virtual void ask_fetch(After after, Csn upto, int max_bytes) = 0;
+    // The same up to a new safe csn: waits `wait_ms` at most until there is one beyond `beyond`. The batch may be
+    // empty.
+    virtual void ask_next(After after, Csn beyond, int wait_ms, int max_bytes) = 0;
     virtual void ask_acknowledge(Csn csn) = 0;
     virtual void ask_maintain(bool idle) = 0;
     virtual void ask_shape(std::int32_t id) = 0;
@@ -88,8 +95,8 @@ public:
     [[nodiscard]] bool try_lock() override;
     [[nodiscard]] Csn acknowledged() override;
     [[nodiscard]] std::vector<Shape> captured_tables() override;
-    void ask_safe_csn(Csn after, int wait_ms) override;
-    void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) override;
+    void ask_fetch(After after, Csn upto, int max_bytes) override;
+    void ask_next(After after, Csn beyond, int wait_ms, int max_bytes) override;
     void ask_acknowledge(Csn csn) override;
     void ask_maintain(bool idle) override;
     void ask_shape(std::int32_t id) override;
@@ -107,7 +114,7 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> status();
 
 private:
-    enum class Asked : std::uint8_t { nothing, safe_csn, fetch, acknowledge, maintain, shape };
+    enum class Asked : std::uint8_t { nothing, fetch, next, acknowledge, maintain, shape };
 
     void prepare();
     void ask(Asked what, PgConnection::Parameters parameters);
@@ -120,6 +127,7 @@ private:
     std::int32_t stream_id_ = 0;
     std::optional<PgConnection> connection_;
     Asked asked_ = Asked::nothing;
+    Csn fetched_upto_ = 0; // what a fetch was asked for
 };
 
 // Whether version `have` is older than `need`; versions are numbers separated by dots.

@@ -1,7 +1,7 @@
 // The guarantee: every change committed to the log reaches Kafka at least once, in the log's order, and is acknowledged
 // in the log only after that.
 //
-//     safe_csn ──► fetch ──► decode ──► encode ──► publish ──► delivered ──► acknowledge
+//     safe csn ──► fetch ──► decode ──► encode ──► publish ──► delivered ──► acknowledge
 //        ▲ no change can appear          in order, each           │ only up to the first
 //        │ at or below it later          change whole             │ message missing
 //        └─────────────── starts behind what is acknowledged ◄────┘
@@ -42,6 +42,11 @@ constexpr int changes_per_turn = 256;
 constexpr std::size_t message_overhead_bytes = 400;
 
 constexpr std::size_t prefetched_batches = 2;
+
+// What the first batch behind a new fence may bring. It must fit into the socket's buffers however busy we are: until
+// the server is rid of it, it keeps a lock if transactions are prepared.
+constexpr int next_bytes = 16 << 10;
+
 constexpr seconds maintain_interval{1};
 constexpr seconds idle_after{2};
 constexpr seconds idle_maintain_interval{5};
@@ -67,7 +72,8 @@ public:
     Flow(Pump &pump, const Stream &stream, Csn acknowledged)
         : options_(pump.options_), change_log_(pump.change_log_), publisher_(pump.publisher_), waiter_(pump.waiter_),
           log_(pump.log_), format_(pump.make_format_(stream.source)), tables_(stream.tables), tracker_(acknowledged),
-          acknowledged_(acknowledged), upto_(acknowledged), shipped_(acknowledged), cursor_csn_(acknowledged),
+          acknowledged_(acknowledged), upto_(acknowledged),
+          shipped_(acknowledged), cursor_{.csn = acknowledged, .chunk = std::numeric_limits<std::int32_t>::max()},
           decoder_([this](std::int32_t id) { return find_shape(id); }, acknowledged) {
         last_delivery_ = last_change_ = acknowledge_at_ = beat_at_ = waiter_.now();
         maintain_at_ = summary_at_ = waiter_.now() + maintain_interval;
@@ -106,7 +112,6 @@ private:
     void message(const Message &message) override;
     void take_delivered();
     void take_answer();
-    void take(const ChangeLog::SafeCsn &answer);
     void take(ChangeLog::Batch &&batch);
     void take(const ChangeLog::Acknowledged &answer);
     void take(const ChangeLog::Maintained &answer);
@@ -156,8 +161,8 @@ private:
     Csn shipped_;             // the csn of what was published last
 
     // Behind this chunk the next fetch starts. Nothing of the acknowledged transaction is wanted, so: its last.
-    Csn cursor_csn_;
-    std::int32_t cursor_chunk_ = std::numeric_limits<std::int32_t>::max();
+    ChangeLog::After cursor_;
+    int asked_bytes_ = 0;                  // by the last question for changes
     std::deque<ChangeLog::Batch> batches_; // the front one is being decoded
     std::size_t next_chunk_ = 0;           // of it
 
@@ -201,25 +206,19 @@ void Pump::Flow::take_answer() {
         std::visit([this](auto &&one) { take(std::forward<decltype(one)>(one)); }, std::move(*answer));
 }
 
-void Pump::Flow::take(const ChangeLog::SafeCsn &answer) {
+void Pump::Flow::take(ChangeLog::Batch &&batch) {
     fenced_ = true;
     // Within one log csns only grow. Going on would skip what the new log has up to here.
-    if (answer.csn < upto_)
+    if (batch.upto < upto_)
         throw PgError("55006", true,
                       fmt::format("the log ends at csn {}, but was read or acknowledged up to {}: it was made anew, or "
                                   "restored",
-                                  answer.csn, upto_));
-    if (answer.csn == upto_) return;
-    upto_ = answer.csn;
-    all_fetched_ = false;
-}
-
-void Pump::Flow::take(ChangeLog::Batch &&batch) {
-    // A fetch stops at its limit, or at the end.
-    all_fetched_ = batch.bytes < static_cast<std::size_t>(options_.fetch_bytes);
+                                  batch.upto, upto_));
+    upto_ = batch.upto;
+    // A batch stops at its limit, or at the end.
+    all_fetched_ = batch.bytes < static_cast<std::size_t>(asked_bytes_);
     if (batch.chunks.empty()) return;
-    cursor_csn_ = batch.chunks.back().csn;
-    cursor_chunk_ = batch.chunks.back().chunk;
+    cursor_ = {.csn = batch.chunks.back().csn, .chunk = batch.chunks.back().chunk};
     batches_.push_back(std::move(batch));
     last_change_ = waiter_.now();
 }
@@ -249,6 +248,7 @@ void Pump::Flow::take(const ChangeLog::ShapeDefinition &answer) {
 void Pump::Flow::ask() {
     if (change_log_.asked()) return;
     const TimePoint now = waiter_.now();
+    const bool wants_more = batches_.size() < prefetched_batches;
     const bool finishing = stopping() || (options_.once && shipped_ == upto_ && tracker_.window() == 0);
     if (missing_shape_ && !stopping()) {
         change_log_.ask_shape(*missing_shape_);
@@ -261,11 +261,12 @@ void Pump::Flow::ask() {
         if (final_maintains_ == 0) change_log_.ask_maintain(true);
     } else if (now >= maintain_at_) {
         change_log_.ask_maintain(now - last_change_ >= idle_after);
-    } else if (!all_fetched_) {
-        if (batches_.size() < prefetched_batches)
-            change_log_.ask_fetch(cursor_csn_, cursor_chunk_, upto_, options_.fetch_bytes);
-    } else if (batches_.empty() && !(options_.once && fenced_)) {
-        change_log_.ask_safe_csn(upto_, patience_ms());
+    } else if (!all_fetched_ && wants_more) {
+        asked_bytes_ = options_.fetch_bytes;
+        change_log_.ask_fetch(cursor_, upto_, asked_bytes_);
+    } else if (all_fetched_ && wants_more && !(options_.once && fenced_)) {
+        asked_bytes_ = std::min(options_.fetch_bytes, next_bytes);
+        change_log_.ask_next(cursor_, upto_, patience_ms(), asked_bytes_);
     }
 }
 
@@ -308,7 +309,7 @@ bool Pump::Flow::feed() {
     if (batches_.empty()) {
         if (!all_fetched_) return false;
         if (!decoder_.between_transactions())
-            throw DataError(fmt::format("the log ends inside the transaction of csn {}", cursor_csn_));
+            throw DataError(fmt::format("the log ends inside the transaction of csn {}", cursor_.csn));
         // Also when the last csns were drawn by transactions that did not commit.
         shipped_ = upto_;
         tracker_.end(shipped_);

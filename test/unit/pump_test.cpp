@@ -107,20 +107,13 @@ public:
     }
     [[nodiscard]] Csn acknowledged() override { return acknowledged_csn; }
     [[nodiscard]] std::vector<Shape> captured_tables() override { return {}; }
-    void ask_safe_csn(Csn /*after*/, int wait_ms) override {
-        longest_wait_ms = std::max(longest_wait_ms, wait_ms);
-        ask(SafeCsn{last_csn_});
+    void ask_fetch(After after, Csn upto, int max_bytes) override {
+        EXPECT_LE(upto, last_csn_);
+        ask(batch(after, upto, max_bytes));
     }
-    void ask_fetch(Csn after_csn, std::int32_t after_chunk, Csn upto, int max_bytes) override {
-        Batch batch;
-        for (const Chunk &chunk : chunks_) {
-            if (std::pair(chunk.csn, chunk.chunk) <= std::pair(after_csn, after_chunk) || chunk.csn > upto) continue;
-            batch.chunks.push_back(chunk);
-            batch.bytes += chunk.payload.size();
-            if (batch.bytes >= static_cast<std::size_t>(max_bytes)) break;
-        }
-        ++fetches;
-        ask(std::move(batch));
+    void ask_next(After after, Csn /*beyond*/, int wait_ms, int max_bytes) override {
+        longest_wait_ms = std::max(longest_wait_ms, wait_ms);
+        ask(batch(after, last_csn_, max_bytes));
     }
     void ask_acknowledge(Csn csn) override {
         EXPECT_LE(csn, last_csn_);
@@ -183,6 +176,18 @@ private:
     static std::string varint(std::uint64_t value) {
         std::array<char, record::max_varint_size> bytes{};
         return {bytes.data(), record::put_varint(bytes.data(), value)};
+    }
+    [[nodiscard]] Batch batch(After after, Csn upto, int max_bytes) {
+        ++fetches;
+        Batch batch;
+        batch.upto = upto;
+        for (const Chunk &chunk : chunks_) {
+            if (std::pair(chunk.csn, chunk.chunk) <= std::pair(after.csn, after.chunk) || chunk.csn > upto) continue;
+            batch.chunks.push_back(chunk);
+            batch.bytes += chunk.payload.size();
+            if (batch.bytes >= static_cast<std::size_t>(max_bytes)) break;
+        }
+        return batch;
     }
     void ask(Answer answer) {
         EXPECT_FALSE(asked()) << "asked before the answer was taken";
