@@ -38,7 +38,6 @@ bool has_prepared() {
 // Whether a prepared transaction is visible that has no place yet, or has got one behind `after`.
 bool prepared_news(Csn after) {
     static SPIPlanPtr plan;
-    if (!has_prepared()) return false;
     SPI_connect();
     if (plan == nullptr) {
         std::array<Oid, 1> types{INT8OID};
@@ -56,20 +55,70 @@ bool prepared_news(Csn after) {
     return found;
 }
 
-// Waits until there is a csn greater than `after`, for `wait_ms` at most. Looking is cheap (shared pages), so the
-// pauses start short and grow with the time that nothing comes; no NOTIFY, which would serialize the commits.
-void wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
+// A fence that waits for nobody: it is passed when all who held the lock once are done, and so visible.
+class Fence {
+public:
+    Fence() = default;
+    explicit Fence(Oid commit_sequence) : drawn_{sequence_value(commit_sequence)}, done_{0} {
+        LOCKTAG tag;
+        SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
+        int count;
+        holders_ = GetLockConflicts(&tag, ShareLock, &count); // with an invalid one behind the last
+    }
+
+    [[nodiscard]] Csn drawn() const { return drawn_; }
+    [[nodiscard]] bool is_passed() {
+        // Only looks whether each still runs.
+        while (VirtualTransactionIdIsValid(holders_[done_]) && VirtualXactLock(holders_[done_], false)) ++done_;
+        return !VirtualTransactionIdIsValid(holders_[done_]);
+    }
+    void close() const { pfree(holders_); }
+
+private:
+    Csn drawn_;
+    VirtualTransactionId *holders_;
+    std::size_t done_;
+};
+
+// Waits until a csn greater than `after` is safe, for `wait_ms` at most, and returns it; nothing when none is, or when
+// it takes more than a fence. Looking is cheap, so the pauses start short and grow with the time that nothing comes; no
+// NOTIFY, which would serialize the commits.
+//
+// A fence begins whenever something new was drawn, before those in front of it are passed: else what has just committed
+// would wait for all who began to commit meanwhile, and their WAL takes longer to the disk than all else takes here.
+std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
     constexpr std::int64_t shortest_pause_us = 200;
-    constexpr std::int64_t longest_pause_us = 5000;
+    constexpr std::int64_t longest_pause_us = 10'000;
     const TimestampTz start = GetCurrentTimestamp();
     const Oid released_sequence = log_object("released_seq");
-    const auto has_come = [&] {
-        return sequence_value(commit_sequence) > after || sequence_value(released_sequence) > after ||
-               prepared_news(after);
-    };
-    while (!has_come()) {
+    std::array<Fence, 16> fences; // those begun and not passed: from `first`, `begun` less `first` of them
+    std::size_t first = 0;
+    std::size_t begun = 0;
+    Csn drawn = after;
+    // Whoever draws a csn writes WAL behind that: while nobody wrote any there is nothing to see. Prepared transactions
+    // become visible a little after theirs, so with them that says nothing.
+    XLogRecPtr looked_at = InvalidXLogRecPtr;
+    bool prepared = false;
+    for (;;) {
+        const XLogRecPtr written = GetXLogInsertRecPtr();
+        if (written != looked_at || prepared) {
+            looked_at = written;
+            prepared = has_prepared();
+            if (sequence_value(released_sequence) > after || (prepared && prepared_news(after))) return {};
+            if (begun - first < fences.size() && sequence_value(commit_sequence) > drawn) {
+                Fence &fence = fences[begun++ % fences.size()] = Fence{commit_sequence};
+                drawn = fence.drawn();
+            }
+        }
+        std::optional<Csn> passed;
+        for (; first < begun && fences[first % fences.size()].is_passed(); ++first) {
+            passed = fences[first % fences.size()].drawn();
+            fences[first % fences.size()].close();
+        }
+        if (passed) return passed;
+
         const std::int64_t waited_us = GetCurrentTimestamp() - start;
-        if (waited_us >= std::int64_t{wait_ms} * 1000) return;
+        if (waited_us >= std::int64_t{wait_ms} * 1000) return {};
         CHECK_FOR_INTERRUPTS();
         // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
         const std::int64_t pause_us = std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us);
@@ -99,15 +148,18 @@ Csn release(Csn drawn) {
 
 Csn safe_csn(Csn after, int wait_ms) {
     const Oid commit_sequence = log_object("commit_seq");
-    if (wait_ms > 0) wait_for_csn(commit_sequence, after, wait_ms);
-    const Csn drawn = sequence_value(commit_sequence);
-    LOCKTAG tag;
-    SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
-    WaitForLockers(tag, ShareLock, false); // takes no lock; a writer's is released after it is visible
+    std::optional<Csn> drawn;
+    if (wait_ms > 0) drawn = wait_for_csn(commit_sequence, after, wait_ms);
+    if (!drawn) {
+        drawn = sequence_value(commit_sequence);
+        LOCKTAG tag;
+        SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
+        WaitForLockers(tag, ShareLock, false); // takes no lock; a writer's is released after it is visible
+    }
     // In this order: what is in flight no more can be seen. What is prepared from now on has a number above `drawn`, so
     // nothing has to be noted for it.
-    if (prepared_in_flight() || has_prepared()) return release(drawn);
-    return std::max(drawn, sequence_value(log_object("released_seq")));
+    if (prepared_in_flight() || has_prepared()) return release(*drawn);
+    return std::max(*drawn, sequence_value(log_object("released_seq")));
 }
 
 } // namespace
