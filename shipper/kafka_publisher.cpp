@@ -39,11 +39,12 @@ constexpr std::chrono::seconds create_timeout{15};
 // Well below the broker's producer.id.expiration.ms, a day: it forgets producers that it has not heard of for so long.
 constexpr std::chrono::hours known_for{1};
 
-// May be overridden. linger.ms is what a lone message waits for company; under load batches fill by themselves.
+// May be overridden. linger.ms is what a lone message waits for company. Not less than a millisecond: that librdkafka
+// spends in a busy loop, and without any wait small requests keep the broker so busy that all wait longer.
 constexpr std::array<std::pair<const char *, const char *>, 7> defaults{{
     {"client.id", "waybill-shipper"},
     {"compression.type", "lz4"},
-    {"linger.ms", "0.5"},
+    {"linger.ms", "1"},
     {"partitioner", "murmur2_random"},
     {"queue.buffering.max.messages", "1000000"}, // the pump bounds what is in flight
     {"socket.nagle.disable", "true"},

@@ -33,7 +33,7 @@ int run(int argc, char **argv) {
 
     std::vector<std::pair<std::string, std::string>> properties{
         {"bootstrap.servers", argv[1]}, {"enable.idempotence", "true"},   {"acks", "all"},
-        {"compression.type", "lz4"},    {"socket.nagle.disable", "true"}, {"linger.ms", "0.5"}};
+        {"compression.type", "lz4"},    {"socket.nagle.disable", "true"}, {"linger.ms", "1"}};
     for (int i = 8; i < argc; ++i) {
         const std::string argument = argv[i];
         const auto equals = argument.find('=');

@@ -191,7 +191,7 @@ int run(int argc, char **argv) {
     const std::vector<Message> messages = in_turn(read_partitions(argv[1], argv[2]));
     Properties properties{
         {"bootstrap.servers", argv[1]},  {"enable.idempotence", "true"}, {"acks", "all"},
-        {"compression.type", "lz4"},     {"linger.ms", "0.5"},           {"queue.buffering.max.messages", "1000000"},
+        {"compression.type", "lz4"},     {"linger.ms", "1"},           {"queue.buffering.max.messages", "1000000"},
         {"socket.nagle.disable", "true"}};
     for (int i = 4; i < argc; ++i) {
         const std::string argument = argv[i];
