@@ -15,7 +15,7 @@ postgresql=${WAYBILL_POSTGRESQL_VERSION:-15}
 packages_of() {
     case $1 in
         build) echo g++ make pkg-config "postgresql-server-dev-$postgresql" libpq-dev librdkafka-dev libspdlog-dev \
-            libcli11-dev libtomlplusplus-dev rapidjson-dev libre2-dev libssl-dev ;;
+            libcli11-dev libtomlplusplus-dev rapidjson-dev libre2-dev libssl-dev libmimalloc-dev ;;
         server) echo "postgresql-$postgresql" ;;
         test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest ;;
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
