@@ -374,8 +374,12 @@ void Pump::Flow::wait(bool more) {
     if (!change_log_.asked() && owes_acknowledgement()) until = std::min(until, acknowledge_at_);
     if (may_beat()) until = std::min(until, beat_at_);
     if (stop_deadline_) until = std::min(until, *stop_deadline_);
-    std::array fds{publisher_.wakeup(), pollfd{.fd = -1, .events = 0, .revents = 0}};
-    if (change_log_.asked()) fds[1] = change_log_.readable();
+    constexpr pollfd nothing{.fd = -1, .events = 0, .revents = 0};
+    std::array fds{nothing, nothing};
+    if (change_log_.asked()) fds[0] = change_log_.readable();
+    // Delivery reports come in small portions. They can wait for the server's answer, which does not take longer than
+    // acknowledging may, unless something waits for them.
+    if (!change_log_.asked() || !has_room() || options_.once || stopping()) fds[1] = publisher_.wakeup();
     waiter_.wait(fds, until);
     summarize();
 }
