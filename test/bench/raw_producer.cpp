@@ -189,10 +189,13 @@ void send_all(rd_kafka_t *producer, rd_kafka_topic_t *topic, const std::vector<M
 int run(int argc, char **argv) {
     if (argc < 4) throw std::runtime_error("usage: raw_producer BOOTSTRAP SOURCE-TOPIC TARGET-TOPIC [property=value…]");
     const std::vector<Message> messages = in_turn(read_partitions(argv[1], argv[2]));
-    Properties properties{
-        {"bootstrap.servers", argv[1]},  {"enable.idempotence", "true"}, {"acks", "all"},
-        {"compression.type", "lz4"},     {"linger.ms", "1"},           {"queue.buffering.max.messages", "1000000"},
-        {"socket.nagle.disable", "true"}};
+    Properties properties{{"bootstrap.servers", argv[1]},
+                          {"enable.idempotence", "true"},
+                          {"acks", "all"},
+                          {"compression.type", "lz4"},
+                          {"linger.ms", "1"},
+                          {"queue.buffering.max.messages", "1000000"},
+                          {"socket.nagle.disable", "true"}};
     for (int i = 4; i < argc; ++i) {
         const std::string argument = argv[i];
         const auto equals = argument.find('=');
