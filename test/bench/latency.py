@@ -3,11 +3,16 @@
 From the moment a COMMIT has returned to the moment a consumer has the message, at fixed rates of small transactions (one
 INSERT each, `test/bench/paced_writer.cpp`; the schedule does not wait for anybody), with default settings on one partition;
 against produce → consume alone: the same messages at the same rates straight from a librdkafka producer
-(`test/bench/paced_producer.cpp`). Writers, server, broker, consumer (`test/bench/arrivals.cpp`) and what is measured share the
-machine's processors. "Server" is the one process of PostgreSQL that serves the reader.
+(`test/bench/paced_producer.cpp`). Writers, server, broker, consumer (`test/bench/arrivals.cpp`) and what is measured share
+the machine's processors. "Server" is the one process of PostgreSQL that serves the reader.
+
+Debezium is the connector 3.7.0.Final in Kafka Connect with JSON without schemas, with defaults, for throughput and for
+latency (`test/bench/debezium.py` has the settings), on a table without waybill. Each system is started once in a round and
+first has 300,000 changes to send, which do not count, so that a JVM has compiled what it runs.
 """
 
 import contextlib
+import functools
 import itertools
 import json
 import pathlib
@@ -16,18 +21,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from harness import ORDERS, SERVER, Goal, Options, Results, alternate, cpu_s, empty_log, median
-from page import Page, spread
+import debezium
+from harness import ORDERS, ORDERS_ROW, SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, empty_log, median
+from page import Page, bars, spread
 from rig import kafka, postgres, processes
 from rig.consumer import TopicReader
 from rig.processes import BUILD, wait_until
 from rig.shipper import Shipper
 
 RATES = (500, 2000, 5000)
-SECONDS = 15
-WARM_UP_SECONDS = 3  # at the beginning of each run, which do not count
+SECONDS = 10
+WARM_UP_SECONDS = 2  # at the beginning of each run, which do not count
 CONNECTIONS = 12
-DATABASE = "bench"
+CAPTURED, PLAIN = "captured", "plain"  # databases
+WAYBILL, ALONE = "waybill", "produce → consume alone"
+FIRST_TRANSACTIONS = 3000  # of a hundred rows, when a system has started
 
 
 @dataclass(frozen=True)
@@ -35,37 +43,98 @@ class Running:
     """A system that is about to be measured."""
 
     topic: str  # with one partition
+    database: str
     processes: dict[str, list[int]]  # by column of the results: whose use of the processor is measured
 
 
-def waybill(server: postgres.Server, broker: kafka.Broker, topics: "Topics") -> Iterator[Running]:
-    topic = topics.create("waybill.public.orders")
-    with Shipper({"database": {"conninfo": server.conninfo(DATABASE)}, "stream": {"prefix": "waybill"},
-                  "kafka": {"bootstrap.servers": broker.bootstrap}}) as shipper:
+class Stage:
+    """Where systems run: one at a time, which stays until another one is wanted."""
+
+    def __init__(self, server: postgres.Server, broker: kafka.Broker):
+        self.server = server
+        self.broker = broker
+        self.directory = processes.make_directory("latency")
+        self._topics: set[str] = set()
+        self._ids = itertools.count(1, 1_000_000)
+        self._system: str | None = None
+        self._exits = contextlib.ExitStack()
+        self._running: Running | None = None
+
+    def topic(self, name: str) -> str:
+        """Created when it is not there."""
+        if name not in self._topics:
+            self.broker.create_topic(name)
+            self._topics.add(name)
+        return name
+
+    def first_id(self) -> int:
+        """Of a run; no two runs have one in common."""
+        return next(self._ids)
+
+    def write_many(self, database: str) -> int:
+        """Returns how many rows it has inserted."""
+        self.server.execute(database, f"""
+            DO $$ BEGIN FOR n IN 0 .. {FIRST_TRANSACTIONS - 1} LOOP
+                INSERT INTO orders SELECT {ORDERS_ROW}
+                FROM (SELECT {self.first_id()} + n * 100 + m FROM generate_series(0, 99) m) ids (i);
+                COMMIT;
+            END LOOP; END $$""")
+        return FIRST_TRANSACTIONS * 100
+
+    def running(self, system: str) -> Running:
+        if system != self._system:
+            self.clear()
+            self._running = self._exits.enter_context(contextlib.contextmanager(SYSTEMS[system])(self))
+            self._system = system
+        return self._running
+
+    def clear(self) -> None:
+        self._system = None
+        self._exits.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.clear()
+
+
+def alone(stage: Stage) -> Iterator[Running]:
+    with TopicReader(stage.broker.bootstrap, "waybill.public.orders") as reader:
+        (stage.directory / "value").write_bytes(next(reader.to_end()).value)
+    yield Running(stage.topic("alone"), "", {})
+
+
+def waybill(stage: Stage) -> Iterator[Running]:
+    topic = stage.topic("waybill.public.orders")
+    with Shipper({"database": {"conninfo": stage.server.conninfo(CAPTURED)}, "stream": {"prefix": "waybill"},
+                  "kafka": {"bootstrap.servers": stage.broker.bootstrap}}) as shipper:
         shipper.wait_for_line("shipping stream")
-        backends = server.query(DATABASE, "SELECT pid FROM pg_stat_activity WHERE application_name = 'waybill-shipper'")
-        yield Running(topic, {"client": [shipper.pid], "server": [pid for pid, in backends]})
+        expected = stage.broker.records(topic, 1) + stage.write_many(CAPTURED)
+        wait_until(lambda: stage.broker.end_offset(topic) >= expected, 600, "waybill sends its first changes")
+        backends = stage.server.query(CAPTURED,
+                                      "SELECT pid FROM pg_stat_activity WHERE application_name = 'waybill-shipper'")
+        yield Running(topic, CAPTURED, {"client": [shipper.pid], "server": [pid for pid, in backends]})
         shipper.stop()
-    empty_log(server, DATABASE)
+    empty_log(stage.server, CAPTURED)
+
+
+def connector(stage: Stage, slot: str, properties: dict[str, str]) -> Iterator[Running]:
+    topic = stage.topic(f"{slot}.public.orders")
+    debezium.create_slot(stage.server, PLAIN, slot)
+    with debezium.Connector(stage.server, PLAIN, stage.broker, slot=slot, prefix=slot, properties=properties) as running:
+        running.wait_streaming()
+        running.wait_records(topic, 1, stage.broker.records(topic, 1) + stage.write_many(PLAIN))
+        walsenders = stage.server.query("postgres", "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s",
+                                        [slot])
+        yield Running(topic, PLAIN, {"client": [running.pid], "server": [pid for pid, in walsenders]})
+    debezium.drop_slot(stage.server, slot)
 
 
 # What is measured, each a generator that starts it, yields it when it can be written to, and ends it.
-SYSTEMS: dict[str, Callable[[postgres.Server, kafka.Broker, "Topics"], Iterator[Running]]] = {"waybill": waybill}
-ALONE = "produce → consume alone"
-
-
-class Topics:
-    """Each is created once."""
-
-    def __init__(self, broker: kafka.Broker):
-        self._broker = broker
-        self._created: set[str] = set()
-
-    def create(self, name: str) -> str:
-        if name not in self._created:
-            self._broker.create_topic(name)
-            self._created.add(name)
-        return name
+SYSTEMS: dict[str, Callable[[Stage], Iterator[Running]]] = {WAYBILL: waybill, ALONE: alone} | {
+    variant: functools.partial(connector, slot=f"debezium{number}", properties=properties)
+    for number, (variant, properties) in enumerate(debezium.CONFIGURATIONS.items())}
 
 
 def read_notes(file: pathlib.Path) -> dict[int, int]:
@@ -104,31 +173,28 @@ def observe(command: list, directory: pathlib.Path, bootstrap: str, running: Run
 
 
 def measure(results: Results, options: Options) -> None:
-    with (postgres.Installation() as installation, postgres.Server(installation, SERVER) as server,
-          kafka.Broker(heap_mb=1024, jvm=()) as broker):
-        server.create_database(DATABASE, "CREATE EXTENSION waybill", ORDERS.format(name="orders"),
+    with (postgres.Installation() as installation, postgres.Server(installation, SERVER | debezium.SERVER) as server,
+          kafka.Broker(heap_mb=1024, jvm=()) as broker, Stage(server, broker) as stage):
+        server.create_database(CAPTURED, "CREATE EXTENSION waybill", ORDERS.format(name="orders"),
                                "SELECT waybill.enable_capture('orders')")
-        directory = processes.make_directory("latency")
-        topics = Topics(broker)
-        ids = itertools.count(1, max(RATES) * SECONDS)
-        value = directory / "value"
+        server.create_database(PLAIN, ORDERS.format(name="orders"))
+        debezium.prepare(server, PLAIN, "orders")
 
         def run(system: str, rate: int) -> dict:
-            first_id = next(ids)
+            running = stage.running(system)
+            first_id = stage.first_id()
             if system == ALONE:
-                topic = topics.create("alone")
-                with TopicReader(broker.bootstrap, "waybill.public.orders") as reader:
-                    value.write_bytes(next(reader.to_end()).value)
-                command = [BUILD / "bench" / "paced_producer", broker.bootstrap, topic, str(first_id), str(rate),
-                           str(SECONDS), value]
-                return observe(command, directory, broker.bootstrap, Running(topic, {}), first_id, rate)
-            command = [BUILD / "bench" / "paced_writer", server.conninfo(DATABASE), str(first_id), str(rate), str(SECONDS),
-                       str(CONNECTIONS)]
-            with contextlib.contextmanager(SYSTEMS[system])(server, broker, topics) as running:
-                return observe(command, directory, broker.bootstrap, running, first_id, rate)
+                command = [BUILD / "bench" / "paced_producer", broker.bootstrap, running.topic, str(first_id), str(rate),
+                           str(SECONDS), stage.directory / "value"]
+            else:
+                command = [BUILD / "bench" / "paced_writer", server.conninfo(running.database), str(first_id), str(rate),
+                           str(SECONDS), str(CONNECTIONS)]
+            return observe(command, stage.directory, broker.bootstrap, running, first_id, rate)
 
-        cases = [{"system": system, "rate": rate} for rate in RATES for system in [*SYSTEMS, ALONE]]
-        alternate(results, "runs", cases, options, run)
+        cases = [{"system": system, "rate": rate} for system in SYSTEMS for rate in RATES]
+        # The round that does not count warms the broker up, for which two of them are enough.
+        alternate(results, "runs", [case for case in cases if case["system"] in (WAYBILL, ALONE)], Options(rounds=0), run)
+        alternate(results, "runs", cases, options, run, warm_up=False)
 
 
 def report(results: Results, page: Page) -> None:
@@ -142,11 +208,33 @@ def report(results: Results, page: Page) -> None:
             share = [of(metric, 100, 0) if system != ALONE else "" for metric in ("client", "server")]
             rows.append((f"{rate:,} tx/s, {system}", *(of(metric, 1, 2) for metric in ("p50", "p95", "p99", "max")), *share))
     page.table(["", "p50, ms", "p95, ms", "p99, ms", "max, ms", "client, % of a core", "server, % of a core"], rows)
+    rates = results.cases("runs", "rate")
+    for metric in ("p50", "p99"):
+        with page.plot(metric, f"From commit to consumer, {metric}", "", "ms") as axes:
+            axes.set_yscale("log")
+            bars(axes, [f"{rate:,} tx/s" for rate in rates],
+                 {system: [median(results.values("runs", metric, system=system, rate=rate)) for rate in rates]
+                  for system in results.cases("runs", "system")}, base=0.1)
+            axes.yaxis.set_major_formatter("{x:,g}")
 
 
 def goals(results: Results) -> list[Goal]:
-    p50, p99, share = (median(results.values("runs", metric, system="waybill", rate=2000))
+    p50, p99, share = (median(results.values("runs", metric, system=WAYBILL, rate=2000))
                        for metric in ("p50", "p99", "client"))
     return [Goal("Commit → consumer at 2,000 tx/s, p50 / p99", "≤ 2 / ≤ 5 ms", f"{p50:.1f} / {p99:.1f} ms",
                  p50 <= 2 and p99 <= 5),
             Goal("… CPU of the shipper", "≤ 30 % of a core", f"{100 * share:.0f} %", share <= 0.3)]
+
+
+def compare(results: Results) -> list[Comparison]:
+    def shown(system: str, *metrics: str, factor: float = 1, digits: int = 1) -> str:
+        return " / ".join(f"{median(results.values('runs', metric, system=system, rate=2000)) * factor:,.{digits}f}"
+                          for metric in metrics)
+
+    def line(what: str, *metrics: str, **how) -> Comparison:
+        return Comparison(what, shown(WAYBILL, *metrics, **how),
+                          "; ".join(f"{variant.removeprefix('Debezium, ')}: {shown(variant, *metrics, **how)}"
+                                    for variant in debezium.CONFIGURATIONS))
+
+    return [line("Commit → consumer at 2,000 tx/s, p50 / p99 in ms", "p50", "p99"),
+            line("… CPU of what ships, % of a core", "client", factor=100, digits=0)]
