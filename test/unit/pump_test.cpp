@@ -113,6 +113,7 @@ public:
     }
     void ask_next(After after, Csn /*beyond*/, int wait_ms, int max_bytes) override {
         longest_wait_ms = std::max(longest_wait_ms, wait_ms);
+        ++fences;
         ask(batch(after, last_csn_, max_bytes));
     }
     void ask_acknowledge(Csn csn) override {
@@ -165,7 +166,8 @@ public:
     std::string source_when_locked = "source"; // as if the extension was made anew meanwhile
     int opened = 0;
     int lock_attempts = 0;
-    int fetches = 0;
+    int fences = 0;
+    int fetches = 0; // with what comes with a fence
     int acknowledgements = 0;
     int maintains = 0;
     int idle_maintains = 0;
@@ -621,6 +623,14 @@ TEST_F(PumpTest, EndsInTimeWhenAskedToWhileTheBrokerIsDead) {
     run(false);
     EXPECT_LT(waiter_.waits, 1100);
     EXPECT_EQ(change_log_.acknowledged_csn, 0);
+}
+
+TEST_F(PumpTest, FetchesABacklogBehindOneFence) {
+    commit_many(5000);
+    run();
+    expect_complete_in_order();
+    EXPECT_EQ(change_log_.fences, 1);
+    EXPECT_GT(change_log_.fetches, 1) << "the backlog fits into the first batch";
 }
 
 TEST_F(PumpTest, AcknowledgesAtIntervalsNotPerTransaction) {
