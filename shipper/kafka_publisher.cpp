@@ -41,12 +41,13 @@ constexpr std::chrono::hours known_for{1};
 
 // May be overridden. linger.ms is what a lone message waits for company. Not less than a millisecond: that librdkafka
 // spends in a busy loop, and without any wait small requests keep the broker so busy that all wait longer.
-constexpr std::array<std::pair<const char *, const char *>, 7> defaults{{
+constexpr std::array<std::pair<const char *, const char *>, 8> defaults{{
     {"client.id", "waybill-shipper"},
     {"compression.type", "lz4"},
     {"linger.ms", "1"},
     {"partitioner", "murmur2_random"},
     {"queue.buffering.max.messages", "1000000"}, // the pump bounds what is in flight
+    {"reconnect.backoff.max.ms", "1000"}, // 10 s by default, which would pass before a broker that is back is noticed
     {"socket.nagle.disable", "true"},
     {"socket.keepalive.enable", "true"},
 }};
