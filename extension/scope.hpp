@@ -84,7 +84,9 @@ void with_pinned_settings(TextSettings settings, Work work) {
         if ((settings & setting) != 0 && !holds) wanted[count++] = value;
     };
     want(text_setting::date_style, DateStyle == USE_ISO_DATES, {"datestyle", "ISO, YMD"}); // ISO ignores the order
-    want(text_setting::time_zone, std::strcmp(pg_get_timezone_name(session_timezone), "UTC") == 0, {"timezone", "UTC"});
+    long offset; // set for zones that never have another: UTC has many names
+    want(text_setting::time_zone, pg_get_timezone_offset(session_timezone, &offset) && offset == 0,
+         {"timezone", "UTC"});
     want(text_setting::interval_style, IntervalStyle == INTSTYLE_POSTGRES, {"intervalstyle", "postgres"});
     want(text_setting::float_digits, extra_float_digits > 0, {"extra_float_digits", "1"}); // more makes no difference
     want(text_setting::bytea_format, bytea_output == BYTEA_OUTPUT_HEX, {"bytea_output", "hex"});
