@@ -4,7 +4,7 @@ A backlog of 1,000,000 changes (10,000,000 with `--long`) to a topic of one part
 rows, written in the same transactions to a database without waybill, from slots that were made before.
 
 waybill is the shipper with its defaults (lz4); its time includes its start and its end. The plain producer is librdkafka
-with the same settings, which sends the same bytes from memory, each message to the same partition
+with the same settings and the same allocator, which sends the same bytes from memory, each message to the same partition
 (`test/bench/raw_producer.cpp`).
 
 Debezium is the connector 3.7.0.Final in Kafka Connect, standalone, on Java 17, with JSON without schemas, with defaults and

@@ -2,7 +2,7 @@
 //
 //   paced_producer BOOTSTRAP TOPIC FIRST-ID RATE SECONDS VALUE-FILE FILE [property=value…]
 //
-// Every message has the key {"id":N} and the same value. The settings are the shipper's.
+// Every message has the key {"id":N} and the same value. The settings and the allocator are the shipper's.
 #include "pace.hpp"
 
 #include <librdkafka/rdkafka.h>

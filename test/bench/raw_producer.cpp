@@ -1,4 +1,4 @@
-// The yardstick for draining: a plain librdkafka producer with the shipper's settings.
+// The yardstick for draining: a plain librdkafka producer with the shipper's settings and allocator.
 //
 //   raw_producer BOOTSTRAP SOURCE-TOPIC TARGET-TOPIC [property=value…]
 //
