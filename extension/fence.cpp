@@ -80,16 +80,19 @@ private:
     std::size_t done_;
 };
 
-// Waits until a csn greater than `after` is safe, for `wait_ms` at most, and returns it; nothing when none is, or when
-// it takes more than a fence. Looking is cheap, so the pauses start short and grow with the time that nothing comes; no
-// NOTIFY, which would serialize the commits.
+// Waits until a csn greater than `after`, which is safe, is safe too, and returns it. Nothing when none was drawn in
+// `wait_ms`, or when it takes more than a fence. Looking is cheap, so the pauses start short and grow with the time
+// that nothing comes; no NOTIFY, which would serialize the commits.
 //
 // A fence begins whenever something new was drawn, before those in front of it are passed: else what has just committed
 // would wait for all who began to commit meanwhile, and their WAL takes longer to the disk than all else takes here.
 std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
     constexpr std::int64_t shortest_pause_us = 200;
     constexpr std::int64_t longest_pause_us = 10'000;
+    // Whoever waits for us has other things to ask. But fences are begun anew then: most commits must not take longer.
+    constexpr std::int64_t longest_fence_us = 2'000'000;
     const TimestampTz start = GetCurrentTimestamp();
+    TimestampTz last_news = start;
     const Oid released_sequence = log_object("released_seq");
     std::array<Fence, 16> fences; // those begun and not passed: from `first`, `begun` less `first` of them
     std::size_t first = 0;
@@ -108,6 +111,7 @@ std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
             if (begun - first < fences.size() && sequence_value(commit_sequence) > drawn) {
                 Fence &fence = fences[begun++ % fences.size()] = Fence{commit_sequence};
                 drawn = fence.drawn();
+                last_news = GetCurrentTimestamp();
             }
         }
         std::optional<Csn> passed;
@@ -117,11 +121,13 @@ std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
         }
         if (passed) return passed;
 
-        const std::int64_t waited_us = GetCurrentTimestamp() - start;
-        if (waited_us >= std::int64_t{wait_ms} * 1000) return {};
+        const TimestampTz now = GetCurrentTimestamp();
+        const bool in_fence = first < begun;
+        if (now - start >= std::int64_t{wait_ms} * 1000 + (in_fence ? longest_fence_us : 0))
+            return in_fence ? std::optional{after} : std::nullopt;
         CHECK_FOR_INTERRUPTS();
         // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
-        const std::int64_t pause_us = std::clamp(waited_us / 8, shortest_pause_us, longest_pause_us);
+        const std::int64_t pause_us = std::clamp((now - last_news) / 8, shortest_pause_us, longest_pause_us);
         if (pause_us < 1000) {
             pg_usleep(pause_us);
         } else {

@@ -591,7 +591,7 @@ CREATE FUNCTION waybill.safe_csn(after bigint DEFAULT NULL, wait_ms integer DEFA
     LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'waybill_safe_csn';
 COMMENT ON FUNCTION waybill.safe_csn IS
-    'a csn C such that every statement that starts after the call sees all changes with csn <= C; waits up to wait_ms for one greater than after';
+    'a csn C such that every statement that starts after the call sees all changes with csn <= C; waits up to wait_ms for one greater than after, itself such a csn, and up to 2 s more for those who are committing';
 
 CREATE FUNCTION waybill.fetch(after_csn bigint, after_chunk integer, upto bigint, max_bytes integer DEFAULT 4194304,
                               OUT csn bigint, OUT chunk integer, OUT chunks integer, OUT changes integer,
