@@ -248,7 +248,6 @@ void Pump::Flow::take(const ChangeLog::ShapeDefinition &answer) {
 void Pump::Flow::ask() {
     if (change_log_.asked()) return;
     const TimePoint now = waiter_.now();
-    const bool wants_more = batches_.size() < prefetched_batches;
     const bool finishing = stopping() || (options_.once && shipped_ == upto_ && tracker_.window() == 0);
     if (missing_shape_ && !stopping()) {
         change_log_.ask_shape(*missing_shape_);
@@ -261,10 +260,13 @@ void Pump::Flow::ask() {
         if (final_maintains_ == 0) change_log_.ask_maintain(true);
     } else if (now >= maintain_at_) {
         change_log_.ask_maintain(now - last_change_ >= idle_after);
-    } else if (!all_fetched_ && wants_more) {
+    } else if (!all_fetched_) {
+        if (batches_.size() >= prefetched_batches) return;
         asked_bytes_ = options_.fetch_bytes;
         change_log_.ask_fetch(cursor_, upto_, asked_bytes_);
-    } else if (all_fetched_ && wants_more && !(options_.once && fenced_)) {
+    } else if (batches_.empty() && !(options_.once && fenced_)) {
+        // Not before all is shipped: the server may wait for long, and what comes up meanwhile, as a shape that we do
+        // not know, would have to wait for it.
         asked_bytes_ = std::min(options_.fetch_bytes, next_bytes);
         change_log_.ask_next(cursor_, upto_, patience_ms(), asked_bytes_);
     }
@@ -274,7 +276,7 @@ void Pump::Flow::ask() {
 int Pump::Flow::patience_ms() const {
     if (options_.once) return 0;
     if (tracker_.window() == 0 && !owes_acknowledgement()) return static_cast<int>(options_.idle_wait.count());
-    const auto due = std::chrono::duration_cast<milliseconds>(acknowledge_at_ - waiter_.now());
+    const auto due = std::chrono::ceil<milliseconds>(acknowledge_at_ - waiter_.now());
     const milliseconds patience = due > milliseconds(0) ? due : options_.acknowledge_interval;
     return static_cast<int>(std::min(patience, options_.idle_wait).count());
 }

@@ -114,7 +114,10 @@ public:
     void ask_next(After after, Csn /*beyond*/, int wait_ms, int max_bytes) override {
         longest_wait_ms = std::max(longest_wait_ms, wait_ms);
         ++fences;
-        ask(batch(after, last_csn_, max_bytes));
+        Batch next = batch(after, last_csn_, max_bytes);
+        const bool empty = next.chunks.empty();
+        ask(std::move(next));
+        if (empty && waiter != nullptr) delay_ = wait_ms;
     }
     void ask_acknowledge(Csn csn) override {
         EXPECT_LE(csn, last_csn_);
@@ -125,6 +128,7 @@ public:
         EXPECT_TRUE(tables || broker_.holds_all_up_to(last_change)) << "acknowledged csn " << csn << " past a gap";
         acknowledged_csn = csn;
         ++acknowledgements;
+        if (waiter != nullptr) acknowledged_at_ms = waiter->waits;
         ask(Acknowledged{});
     }
     void ask_maintain(bool idle) override {
@@ -159,8 +163,10 @@ public:
     Csn acknowledged_csn = 0;
     std::optional<PgError> open_error;
     std::optional<std::vector<std::string>> tables;
-    int fails_in = 0; // answers
-    int slowness = 0; // an answer comes after up to so many looks
+    int fails_in = 0;                   // answers
+    int slowness = 0;                   // an answer comes after up to so many looks
+    const FakeWaiter *waiter = nullptr; // when there is one, the server waits as long as it may for what does not come
+    int acknowledged_at_ms = -1;
     int locked_for = 0;
     std::string source = "source";
     std::string source_when_locked = "source"; // as if the extension was made anew meanwhile
@@ -631,6 +637,16 @@ TEST_F(PumpTest, FetchesABacklogBehindOneFence) {
     expect_complete_in_order();
     EXPECT_EQ(change_log_.fences, 1);
     EXPECT_GT(change_log_.fetches, 1) << "the backlog fits into the first batch";
+}
+
+TEST_F(PumpTest, ShipsAndAcknowledgesALoneChangeOfANewShapeAtOnce) {
+    change_log_.commit(1);
+    change_log_.waiter = &waiter_;
+    waiter_.stop_after = 300; // milliseconds
+    run(false);
+    expect_complete_in_order();
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.last_csn());
+    EXPECT_LT(change_log_.acknowledged_at_ms, 150);
 }
 
 TEST_F(PumpTest, AcknowledgesAtIntervalsNotPerTransaction) {
