@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -117,6 +118,9 @@ Conf make_conf(const Properties &properties) {
                                   "\" is not possible: " + std::string(rule.reason));
     Conf conf(rd_kafka_conf_new());
     for (const auto &[name, value] : defaults) set(conf.get(), name, value);
+    // Whoever sets the shortest pause may mean more than our longest: then librdkafka's own holds.
+    if (std::ranges::any_of(properties, [](const auto &set) { return set.first == "reconnect.backoff.ms"; }))
+        set(conf.get(), "reconnect.backoff.max.ms", "10000");
     for (const auto &[name, value] : properties) set(conf.get(), name, value);
     for (const auto &[name, value] : required) set(conf.get(), name, value);
     return conf;
