@@ -343,6 +343,16 @@ ValueEncoder array_encoder(Oid element_type) {
 
 } // namespace
 
+namespace {
+
+// Of true arrays only: int2vector and the like are subscriptable too, but have text forms of their own.
+Oid element_type_of(Oid type) {
+    const Oid element = get_element_type(type);
+    return OidIsValid(element) && get_array_type(element) == type ? element : InvalidOid;
+}
+
+} // namespace
+
 ValueEncoder make_value_encoder(Oid declared_type) {
     const Oid type = getBaseType(declared_type);
     switch (type) {
@@ -372,9 +382,7 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     case TIMETZOID: return function_encoder(ValueForm::send, type, F_TIMETZ_SEND);
     default: break;
     }
-    // Only true arrays: int2vector and the like are subscriptable too, but have text forms of their own.
-    if (const Oid element_type = get_element_type(type);
-        OidIsValid(element_type) && get_array_type(element_type) == type) {
+    if (const Oid element_type = element_type_of(type); OidIsValid(element_type)) {
         const ValueEncoder encoder = array_encoder(element_type);
         if (encoder.element->encoder.form != ValueForm::output && encoder.element->encoder.form != ValueForm::array)
             return encoder;
@@ -388,6 +396,8 @@ ValueEncoder make_value_encoder(Oid declared_type) {
 namespace {
 
 void add_row_dependence(Oid type, Oid row_relation, TextDependence &to) {
+    // Through a multirange a type can contain itself: not every version of PostgreSQL refuses that.
+    if (list_member_oid(to.row_types, row_relation)) return;
     to.row_types = lappend_oid(to.row_types, row_relation);
     TupleDesc descriptor = lookup_rowtype_tupdesc(type, -1);
     for (int i = 0; i < descriptor->natts; ++i)
@@ -399,6 +409,7 @@ void add_row_dependence(Oid type, Oid row_relation, TextDependence &to) {
 } // namespace
 
 void add_text_dependence(Oid declared_type, TextDependence &to) {
+    check_stack_depth();
     const Oid type = getBaseType(declared_type);
     switch (type) {
     case BOOLOID:
@@ -407,6 +418,8 @@ void add_text_dependence(Oid declared_type, TextDependence &to) {
     case INT4OID:
     case INT8OID:
     case OIDOID:
+    case INT2VECTOROID:
+    case OIDVECTOROID:
     case NAMEOID:
     case NUMERICOID:
     case TEXTOID:
@@ -445,7 +458,7 @@ void add_text_dependence(Oid declared_type, TextDependence &to) {
     if (type_is_enum(type)) return;
     if (const Oid row_relation = get_typ_typrelid(type); OidIsValid(row_relation))
         return add_row_dependence(type, row_relation, to);
-    for (const Oid part : {get_element_type(type), get_range_subtype(type), range_of_multirange(type)})
+    for (const Oid part : {element_type_of(type), get_range_subtype(type), range_of_multirange(type)})
         if (OidIsValid(part)) return add_text_dependence(part, to);
     to.settings |= text_setting::any;
 }

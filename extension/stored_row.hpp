@@ -12,7 +12,7 @@ struct AttributeLayout {
     std::uint8_t alignment; // in bytes
 
     [[nodiscard]] const char *align(const char *at) const {
-        return reinterpret_cast<const char *>(TYPEALIGN(alignment, at));
+        return at + (-reinterpret_cast<std::uintptr_t>(at) & (alignment - 1U));
     }
     [[nodiscard]] std::size_t size(const char *value) const {
         if (length > 0) return static_cast<std::size_t>(length);
