@@ -46,6 +46,14 @@ Oid log_object(const char *name) {
     return found;
 }
 
+void leave_old_log() {
+    if (GetCurrentSubTransactionId() == TopSubTransactionId) return;
+    ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+            errmsg("cannot capture a change in a subtransaction that made the extension waybill anew"),
+            errdetail("The transaction has captured changes for the extension's log before."),
+            errhint("Drop and create the extension in a transaction of its own."));
+}
+
 Oid trigger_function(const char *name) {
     const oidvector *no_arguments = buildoidvector(nullptr, 0);
     return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(no_arguments),

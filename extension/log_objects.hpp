@@ -36,6 +36,10 @@ bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to);
 // Whether a table of the extension has no pages; cheap, and seen before any lock.
 bool is_empty(Oid table);
 
+// Before what is kept for the log is forgotten, as the extension was made anew. Error: in a subtransaction, whose
+// rollback would bring the old log back.
+void leave_old_log();
+
 // Error: a standby has the sequences' values logged ahead, and knows nothing of the primary's locks.
 void refuse_recovery();
 

@@ -153,8 +153,10 @@ std::optional<std::int32_t> stored_number(std::uint64_t hash, const char *defini
 void use_known_shapes() {
     const Oid table = log_object("shape");
     if (known_shapes != nullptr && known_shapes_table == table) return;
+    if (new_shapes) leave_old_log();
     if (known_shapes != nullptr) hash_destroy(known_shapes);
     known_shapes = nullptr;
+    new_shapes = false;
     HASHCTL control{};
     control.keysize = sizeof(std::uint64_t);
     control.entrysize = sizeof(KnownShape);

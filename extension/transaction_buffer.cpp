@@ -87,6 +87,7 @@ void use_buffer() {
                 errdetail("Another module changed a captured table in its own pre-commit callback."),
                 errhint("Load waybill before that module, with session_preload_libraries."));
     if (buffer != nullptr && !belongs_to_present_extension()) {
+        if (!buffer->changes.empty()) leave_old_log();
         buffer->changes.close();
         buffer = nullptr;
     }

@@ -54,6 +54,18 @@ SELECT waybill.enable_capture('u');
 INSERT INTO u VALUES ('for the new one');
 COMMIT;
 SELECT csn / 10000 AS csn, "table", op, before, after FROM waybill.changes;
+-- In a subtransaction, whose rollback brings the old one back, changes for the old one must not be forgotten.
+SELECT waybill.enable_capture('t');
+BEGIN;
+INSERT INTO t VALUES (6);
+SAVEPOINT s;
+DROP EXTENSION waybill CASCADE;
+CREATE EXTENSION waybill;
+SELECT waybill.enable_capture('u');
+INSERT INTO u VALUES ('refused');
+ROLLBACK TO s;
+COMMIT;
+SELECT csn / 10000 AS csn, "table", op, before, after FROM waybill.changes;
 -- Streams go with it.
 SELECT waybill.create_stream('second');
 DROP EXTENSION waybill CASCADE;
