@@ -57,6 +57,7 @@ class Stage:
         self._topics: set[str] = set()
         self._ids = itertools.count(1, 1_000_000)
         self._system: str | None = None
+        self._rates: set[int] = set()  # at which it has been measured
         self._exits = contextlib.ExitStack()
         self._running: Running | None = None
 
@@ -81,15 +82,18 @@ class Stage:
             END LOOP; END $$""")
         return FIRST_TRANSACTIONS * 100
 
-    def running(self, system: str) -> Running:
-        if system != self._system:
+    def running(self, system: str, rate: int) -> Running:
+        """A rate comes once in a round: one that has been there begins another round, with a fresh system."""
+        if system != self._system or rate in self._rates:
             self.clear()
             self._running = self._exits.enter_context(contextlib.contextmanager(SYSTEMS[system])(self))
             self._system = system
+        self._rates.add(rate)
         return self._running
 
     def clear(self) -> None:
         self._system = None
+        self._rates.clear()
         self._exits.close()
 
     def __enter__(self):
@@ -181,7 +185,7 @@ def measure(results: Results, options: Options) -> None:
         debezium.prepare(server, PLAIN, "orders")
 
         def run(system: str, rate: int) -> dict:
-            running = stage.running(system)
+            running = stage.running(system, rate)
             first_id = stage.first_id()
             if system == ALONE:
                 command = [BUILD / "bench" / "paced_producer", broker.bootstrap, running.topic, str(first_id), str(rate),
