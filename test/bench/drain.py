@@ -13,7 +13,7 @@ and processor time are steady ones, those of the second half of the backlog: a y
 runs. Neither its start nor that counts against it; the rate from the first record's arrival on is below the tables.
 
 Processor time is the process's alone; that of the server, which decodes WAL for the one and reads the log for the other, is
-in a column of its own. Memory is the process's own at its peak. Server, broker and whoever sends share the processors.
+in a column of its own. Both reach it over TCP. Memory is the process's own at its peak. Server, broker and whoever sends share the processors.
 """
 
 import json
@@ -22,7 +22,7 @@ import time
 
 import debezium
 from harness import (ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s, median,
-                     tree_cpu_s)
+                     shipper_conninfo, tree_cpu_s)
 from page import Page, bars, spread
 from rig import kafka, postgres
 from rig.consumer import TopicReader
@@ -67,6 +67,7 @@ class Backlog:
             self._captured, "CREATE EXTENSION waybill", table, "SELECT waybill.enable_capture('orders')",
             *(f"SELECT waybill.create_stream('{stream}')" for stream in self._streams),
             *writes, "VACUUM ANALYZE waybill.change_log", "VACUUM ANALYZE orders")
+        self._conninfo = shipper_conninfo(server, self._captured)
         server.create_database(self._plain, table)
         debezium.prepare(server, self._plain, "orders")
         for slot in self._slots:
@@ -85,7 +86,7 @@ class Backlog:
     def waybill(self, partitions: int) -> dict:
         stream = self._streams.pop()
         topic = self._topic(stream, partitions)
-        shipper = Shipper({"database": {"conninfo": self._server.conninfo(self._captured)},
+        shipper = Shipper({"database": {"conninfo": self._conninfo},
                            "stream": {"name": stream, "prefix": stream}, "topics": {"partitions": partitions},
                            "kafka": {"bootstrap.servers": self._broker.bootstrap}}, "--once")
         server_before, before, begin = tree_cpu_s(self._server.pid), children_cpu_s(), time.monotonic()

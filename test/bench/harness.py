@@ -216,5 +216,13 @@ def empty_log(server: postgres.Server, database: str) -> None:
                    "SELECT waybill.maintain(true)")
 
 
+def shipper_conninfo(server: postgres.Server, database: str) -> str:
+    """Of a role that may ship from the database: over TCP with a password, as from another machine, and as Debezium comes."""
+    server.execute(
+        database, "DO $$ BEGIN CREATE ROLE shipper LOGIN PASSWORD 'bench'; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        "SELECT waybill.grant_shipper('shipper')")
+    return server.conninfo(database, "shipper", "bench")
+
+
 def median(values: list[float]) -> float:
     return statistics.median(values)

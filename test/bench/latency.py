@@ -8,7 +8,7 @@ the machine's processors. "Server" is the one process of PostgreSQL that serves 
 
 Debezium is the connector 3.7.0.Final in Kafka Connect with JSON without schemas, with defaults, for throughput and for
 latency (`test/bench/debezium.py` has the settings), on a table without waybill. Each system is started once in a round and
-first has 300,000 changes to send, which do not count, so that a JVM has compiled what it runs.
+first has 300,000 changes to send, which do not count, so that a JVM has compiled what it runs. Both reach the server over TCP.
 """
 
 import contextlib
@@ -22,7 +22,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import debezium
-from harness import ORDERS, ORDERS_ROW, SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, empty_log, median
+from harness import (ORDERS, ORDERS_ROW, SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, empty_log, median,
+                     shipper_conninfo)
 from page import Page, bars, spread
 from rig import kafka, postgres, processes
 from rig.consumer import TopicReader
@@ -111,7 +112,7 @@ def alone(stage: Stage) -> Iterator[Running]:
 
 def waybill(stage: Stage) -> Iterator[Running]:
     topic = stage.topic("waybill.public.orders")
-    with Shipper({"database": {"conninfo": stage.server.conninfo(CAPTURED)}, "stream": {"prefix": "waybill"},
+    with Shipper({"database": {"conninfo": shipper_conninfo(stage.server, CAPTURED)}, "stream": {"prefix": "waybill"},
                   "kafka": {"bootstrap.servers": stage.broker.bootstrap}}) as shipper:
         shipper.wait_for_line("shipping stream")
         expected = stage.broker.records(topic, 1) + stage.write_many(CAPTURED)
