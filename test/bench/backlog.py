@@ -111,7 +111,7 @@ def large(results: Results, server: postgres.Server, broker: kafka.Broker) -> No
             INSERT INTO orders SELECT n * 100 + j, j, 'new', j / 7.0, 'order number ' || j, now()
             FROM generate_series(1, 100) j;
             COMMIT;
-        END LOOP; END $$""", "VACUUM ANALYZE waybill.change_log", "CHECKPOINT")
+        END LOOP; END $$""", "CHECKPOINT")
     progress(f"a backlog of {CHANGES:,} changes is there")
     topic = "large.public.orders"
     broker.create_topic(topic)

@@ -66,7 +66,7 @@ class Backlog:
         server.create_database(
             self._captured, "CREATE EXTENSION waybill", table, "SELECT waybill.enable_capture('orders')",
             *(f"SELECT waybill.create_stream('{stream}')" for stream in self._streams),
-            *writes, "VACUUM ANALYZE waybill.change_log", "VACUUM ANALYZE orders")
+            *writes, "VACUUM ANALYZE orders")
         self._conninfo = shipper_conninfo(server, self._captured)
         server.create_database(self._plain, table)
         debezium.prepare(server, self._plain, "orders")
