@@ -1,6 +1,6 @@
 """Drain.
 
-A backlog of 1,000,000 changes (10,000,000 with `--long`) to a topic of one partition and of eight. Debezium sends the same
+A backlog of a million changes (ten million with `--long`) to a topic of one partition and of eight. Debezium sends the same
 rows, written in the same transactions to a database without waybill, from slots that were made before.
 
 waybill is the shipper with its defaults (lz4); its time includes its start and its end. The plain producer is librdkafka
@@ -13,7 +13,8 @@ and processor time are steady ones, those of the second half of the backlog: a y
 runs. Neither its start nor that counts against it; the rate from the first record's arrival on is below the tables.
 
 Processor time is the process's alone; that of the server, which decodes WAL for the one and reads the log for the other, is
-in a column of its own. Both reach it over TCP. Memory is the process's own at its peak. Server, broker and whoever sends share the processors.
+in a column of its own. Both reach it over TCP. Memory is the process's own at its peak. Server, broker and whoever sends
+share the processors.
 """
 
 import json
@@ -172,7 +173,7 @@ def measure(results: Results, options: Options) -> None:
             alternate(results, table, cases, options, backlog.run, warm_up=False,
                       most_rounds=lambda case: DEFAULTS_ROUNDS if case["variant"] == DEFAULTS else options.rounds)
             for variant, size in backlog.bytes.items():
-                results.add("messages", workload=table, variant=variant, bytes=size)
+                results.add("messages", workload=table, variant=variant, rows=backlog.rows, bytes=size)
             backlog.close()
 
         run_all("runs",
@@ -208,9 +209,8 @@ def figures(results: Results, table: str, **where) -> list[str]:
 
 
 def report(results: Results, page: Page) -> None:
-    sizes = {variant: results.rows("messages", workload="runs", variant=variant)[0]["bytes"]
-             for variant in (WAYBILL, DEFAULTS)}
-    page.text(f"Values of {sizes[WAYBILL]} bytes from waybill and of {sizes[DEFAULTS]} from Debezium.")
+    ours, theirs = (results.rows("messages", workload="runs", variant=variant)[0] for variant in (WAYBILL, DEFAULTS))
+    page.text(f"{ours['rows']:,} changes; values of {ours['bytes']} bytes from waybill and of {theirs['bytes']} from Debezium.")
     header = ["variant", "changes/s", "CPU µs per change", "server's CPU µs per change", "memory, MB"]
     variants = results.cases("runs", "variant")
     for count in PARTITIONS:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -104,7 +104,7 @@ class Results:
         for table in self._new:
             (self.directory / f"{table}.csv.new").rename(self.directory / f"{table}.csv")
         self._new.clear()
-        (self.directory / "machine.json").write_text(json.dumps(machine() | {"rounds": options.rounds}, indent=2) + "\n")
+        (self.directory / "machine.json").write_text(json.dumps(machine() | asdict(options), indent=2) + "\n")
 
     def machine(self) -> dict:
         return json.loads((self.directory / "machine.json").read_text())
@@ -140,7 +140,8 @@ def alternate(results: Results, table: str, cases: Iterable[dict], options: Opti
               run: Callable[..., dict], warm_up: bool = True, most_rounds: Callable[[dict], int] | None = None) -> None:
     """Each round runs every case once: run(**case) returns what was measured. The first round does not count.
 
-    Odd rounds go backwards, so that what drifts on the machine within a round favours no case. A case for which `most_rounds` is less takes part in the first rounds only.
+    Odd rounds go backwards, so that what drifts on the machine within a round favours no case. A case for
+    which `most_rounds` is less takes part in the first rounds only.
     """
     cases = list(cases)
     for number in range(0 if warm_up else 1, options.rounds + 1):
