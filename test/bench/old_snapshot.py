@@ -4,10 +4,10 @@ A REPEATABLE READ session that only reads holds a snapshot from the beginning, t
 pgbench inserts 300 rows a second, one in a transaction, and a consumer takes the changes. Three systems at the same time, in
 databases of their own on one server, each with its own old snapshot, load and consumer: waybill with its shipper, a real
 Kafka and a consumer of the topic (segments of 4 MB instead of 64, so that the ring turns within the time); a queue that
-PL/pgSQL's trigger fills and a consumer empties with DELETE, at most 1000 rows at a time in the order of their ids, every
-50 ms and under autovacuum; PgQ with `jsontriga`, its ticker called every second with the queue's default settings (a batch
-of 500 events or 3 seconds), and tables that rotate every minute instead of every two hours. Latency is from the row's own
-clock to its consumer; the log's size is on disk, with its indexes.
+PL/pgSQL's row-level trigger fills and a consumer empties with DELETE, at most 1000 rows at a time in the order of their ids,
+every 50 ms and under autovacuum; PgQ with `jsontriga`, its ticker called every second with the queue's default settings (a
+batch of 500 events or 3 seconds), and tables that rotate every minute instead of every two hours. Latency is from the row's
+own clock to its consumer; the log's size is on disk, with its indexes.
 """
 
 import contextlib

@@ -48,7 +48,7 @@ def goals_table(found: list[tuple]) -> list[str]:
 
 
 def comparison_table(found: list[tuple]) -> list[str]:
-    lines = ["| | waybill | Debezium 3.7 | PL/pgSQL `to_jsonb` | PgQ |", "|---|---|---|---|---|"]
+    lines = ["| | waybill | Debezium 3.7 | PL/pgSQL, row-level `to_jsonb` | PgQ |", "|---|---|---|---|---|"]
     for module, results in found:
         for line in getattr(module, "compare", lambda _: [])(results):
             lines.append(f"| {line.what} | {line.waybill} | {line.debezium} | {line.plpgsql} | {line.pgq} |")

@@ -3,9 +3,10 @@
 One statement each that inserts, updates and deletes all rows of a fresh table from a copy of them: narrow rows of 5
 columns, medium ones of 15 and wide ones of 100 columns of mixed types, all with a primary key. The update changes two
 columns. Each statement begins behind a checkpoint, so that the first change of each page logs it whole; autovacuum is
-off. WAL counts bytes of all that the statement logs, processor time is its backend's. PL/pgSQL's trigger and PgQ's write
-logged tables as their documentation has it, and as they take many times as long they have three rounds; each run is
-checked to have recorded every row.
+off. WAL counts bytes of all that the statement logs, processor time is its backend's. The triggers in PL/pgSQL, a row-level
+one with `to_jsonb` and statement-level ones with transition tables, and PgQ's row-level ones write logged tables as their
+documentation has it, and as they take many times as long they have three rounds; each run is checked to have recorded
+every row. Transition tables do not pair old rows with new ones: of an update such a trigger writes both, each by itself.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ AS_TEXT = [("id", "bigint", "i"), ("status", "text", "'new'"), ("amount", "numer
            ("moods", "mood[]", "ARRAY['fine', 'sad']::mood[]")]
 WIDTHS = {"narrow": NARROW, "medium": mixed(15), "wide": mixed(100), "text form": AS_TEXT}
 PGQ = (rivals.PGQ_URLENCODED.name, rivals.PGQ_JSON.name)
-SLOW = (rivals.PLPGSQL.name, *PGQ)
+SLOW = (rivals.PLPGSQL.name, rivals.TRANSITION_TABLES.name, *PGQ)
 SLOW_ROUNDS = 3
 
 
@@ -54,7 +55,7 @@ def rows_of(width: str, options: Options) -> int:
 def measure(results: Results, options: Options) -> None:
     with postgres.Installation() as installation, postgres.Server(installation, SERVER | {"autovacuum": "off"}) as server:
         server.create_database(DATABASE, "CREATE TYPE mood AS ENUM ('fine', 'sad')")
-        for system in rivals.ALL.values():
+        for system in rivals.FOR_BULK_WRITES.values():
             system.install_in(server, DATABASE)
         for width, columns in WIDTHS.items():
             values = ", ".join(f"{value} AS {name}" for name, _, value in columns)
@@ -63,7 +64,7 @@ def measure(results: Results, options: Options) -> None:
         server.execute(DATABASE, "VACUUM ANALYZE")
 
         def run(variant: str, width: str, rows: int) -> dict:
-            system = rivals.ALL[variant]
+            system = rivals.FOR_BULK_WRITES[variant]
             columns = ", ".join(f"{name} {kind} NOT NULL" if name == "id" else f"{name} {kind}"
                                 for name, kind, _ in WIDTHS[width])
             server.execute(DATABASE, "DROP TABLE IF EXISTS written", f"CREATE TABLE written ({columns}, PRIMARY KEY (id))")
@@ -89,7 +90,7 @@ def measure(results: Results, options: Options) -> None:
             return measured
 
         cases = [{"variant": variant, "width": width, "rows": rows_of(width, options)}
-                 for width in WIDTHS for variant in rivals.ALL
+                 for width in WIDTHS for variant in rivals.FOR_BULK_WRITES
                  if width != "text form" or variant in (rivals.NONE.name, rivals.WAYBILL.name)]
         for case in cases:  # a tenth of the rows warms up enough
             run(**case | {"rows": case["rows"] // 10})
@@ -137,7 +138,7 @@ def report(results: Results, page: Page) -> None:
     with page.plot("time", "Time of one statement against none", "", "times as long") as axes:
         bars(axes, [f"{operation}\n{width}" for operation, width in groups],
              {variant: [median(ratios(results, width, f"{operation} s", variant)) for operation, width in groups]
-              for variant in rivals.ALL if variant != rivals.NONE.name}, base=1)
+              for variant in results.cases("runs", "variant") if variant != rivals.NONE.name}, base=1)
         axes.set_yscale("log")
         axes.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
         axes.tick_params(axis="x", labelsize=7)
@@ -149,7 +150,7 @@ def goals(results: Results) -> list[Goal]:
         narrow, medium, wide = (median(ratios(results, width, f"{operation} s")) for width in ("narrow", "medium", "wide"))
         reached.append(Goal(f"Bulk {operation} with capture, time against none", "≤ 1.35×",
                             f"{narrow:.2f}× narrow, {medium:.2f}× medium, {wide:.2f}× wide rows", narrow <= 1.35))
-    for rival, names, least in (("PgQ", PGQ, 10), ("PL/pgSQL `to_jsonb`", (rivals.PLPGSQL.name,), 8)):
+    for rival, names, least in (("PgQ", PGQ, 10), ("row-level PL/pgSQL with `to_jsonb`", (rivals.PLPGSQL.name,), 8)):
         for operation in ("INSERT", "UPDATE"):
             times = min(median(times_less(results, operation, name)) for name in names)
             reached.append(Goal(f"Capture cost per narrow row, {operation}, against {rival}", f"{least}× less",
@@ -160,7 +161,9 @@ def goals(results: Results) -> list[Goal]:
 def compare(results: Results) -> list[Comparison]:
     def line(what: str, figure, form: str) -> Comparison:
         """PgQ's is the cheaper one of its two triggers."""
-        return Comparison(what, form.format(figure(rivals.WAYBILL.name)), plpgsql=form.format(figure(rivals.PLPGSQL.name)),
+        ours, row_level, statement_level = (form.format(figure(system.name)) for system in
+                                            (rivals.WAYBILL, rivals.PLPGSQL, rivals.TRANSITION_TABLES))
+        return Comparison(what, ours, plpgsql=f"{row_level} (transition tables: {statement_level})",
                           pgq=form.format(min(map(figure, PGQ))))
 
     def wal_bytes(variant: str) -> float:
