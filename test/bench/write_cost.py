@@ -148,7 +148,7 @@ def goals(results: Results) -> list[Goal]:
     reached = []
     for operation in ("INSERT", "UPDATE"):
         narrow, medium, wide = (median(ratios(results, width, f"{operation} s")) for width in ("narrow", "medium", "wide"))
-        reached.append(Goal(f"Bulk {operation} with capture, time against none", "≤ 1.35×",
+        reached.append(Goal(f"Bulk {operation} of narrow rows with capture, time against none", "≤ 1.35×",
                             f"{narrow:.2f}× narrow, {medium:.2f}× medium, {wide:.2f}× wide rows", narrow <= 1.35))
     for rival, names, least in (("PgQ", PGQ, 10), ("row-level PL/pgSQL with `to_jsonb`", (rivals.PLPGSQL.name,), 8)):
         for operation in ("INSERT", "UPDATE"):
