@@ -225,5 +225,5 @@ def shipper_conninfo(server: postgres.Server, database: str) -> str:
     return server.conninfo(database, "shipper", "bench")
 
 
-def median(values: list[float]) -> float:
+def median(values: Iterable[float]) -> float:
     return statistics.median(values)

@@ -104,11 +104,12 @@ class Lane:
         return {"log_mb": int(self.server.value(self.database, self._log_bytes)) / 1e6, "delivered": delivered,
                 "p50_ms": median(latencies) * 1000, "p99_ms": latencies[int(0.99 * (len(latencies) - 1))] * 1000}
 
-    def writers(self) -> list[dict]:
-        """What pgbench said of each interval; its latency counts from when the transaction was due."""
+    def writers(self) -> dict[int, dict]:
+        """What pgbench said of each interval, by its number; its latency counts from when the transaction was due."""
         lines = [line.replace(",", "").split() for line in self._load.log.read_text().splitlines()
                  if line.startswith("progress: ")]
-        return [{"tps": float(line[line.index("tps") - 1]), "write_ms": float(line[line.index("lat") + 1])} for line in lines]
+        return {round(float(line[1]) / INTERVAL_S): {"tps": float(line[line.index("tps") - 1]),
+                                                     "write_ms": float(line[line.index("lat") + 1])} for line in lines}
 
     def end(self) -> None:
         """Every row must have reached the consumer, and the snapshot must have been the old one all the time."""
@@ -225,9 +226,9 @@ def measure(results: Results, options: Options) -> None:
             lane.end()
         writers = {lane: lane.writers() for lane in lanes}
         for lane, number, sample in samples:
-            # pgbench ends with its last transaction and may leave out the last interval.
-            written = writers[lane][min(number, len(writers[lane])) - 1]
-            results.add("samples", variant=lane.name, seconds=number * INTERVAL_S, **sample, **written)
+            # pgbench leaves out an interval when it is late, and may the last one: the nearest stands in for it.
+            nearest = min(writers[lane], key=lambda other, wanted=number: abs(other - wanted))
+            results.add("samples", variant=lane.name, seconds=number * INTERVAL_S, **sample, **writers[lane][nearest])
 
 
 def span(results: Results, variant: str, begin: float, end: float) -> list[dict]:

@@ -102,17 +102,17 @@ def ratios(results: Results, width: str, metric: str, variant: str = rivals.WAYB
     return results.ratios("runs", metric, {"variant": variant}, {"variant": rivals.NONE.name}, width=width)
 
 
-def cost_us(results: Results, width: str, operation: str, variant: str, base: str) -> list[float]:
-    """Of one row over what it takes with `base`, round by round."""
+def cost_us(results: Results, width: str, operation: str, variant: str, base: str) -> dict[int, float]:
+    """Of one row over what it takes with `base`, by round."""
     seconds = {run["round"]: run[f"{operation} s"] for run in results.rows("runs", width=width, variant=base)}
-    return [(run[f"{operation} s"] - seconds[run["round"]]) / run["rows"] * 1e6
-            for run in results.rows("runs", width=width, variant=variant)]
+    return {run["round"]: (run[f"{operation} s"] - seconds[run["round"]]) / run["rows"] * 1e6
+            for run in results.rows("runs", width=width, variant=variant) if run["round"] in seconds}
 
 
 def times_less(results: Results, operation: str, variant: str) -> list[float]:
     """How many times the capture of a narrow row costs less than a rival's, both over none."""
-    costs = (cost_us(results, "narrow", operation, name, rivals.NONE.name) for name in (variant, rivals.WAYBILL.name))
-    return [theirs / ours for theirs, ours in zip(*costs)]  # of the rounds that both have, which are the first
+    theirs, ours = (cost_us(results, "narrow", operation, name, rivals.NONE.name) for name in (variant, rivals.WAYBILL.name))
+    return [theirs[number] / ours[number] for number in theirs.keys() & ours.keys()]
 
 
 def report(results: Results, page: Page) -> None:
@@ -128,7 +128,7 @@ def report(results: Results, page: Page) -> None:
               spread(results.values("runs", f"{operation} s", width=width, variant=variant), 2),
               "" if variant == rivals.NONE.name else spread(ratios(results, width, f"{operation} s", variant), 2),
               *("" if base not in variants or variant in (rivals.NONE.name, base)
-                else f"{median(cost_us(results, width, operation, variant, base)):.2f}"
+                else f"{median(cost_us(results, width, operation, variant, base).values()):.2f}"
                 for base in (rivals.NONE.name, rivals.NO_OP.name)),
               f"{median(results.values('runs', f'{operation} cpu_us', width=width, variant=variant)):.2f}",
               f"{median(results.values('runs', f'{operation} wal_bytes', width=width, variant=variant)):,.0f}")
