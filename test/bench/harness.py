@@ -197,7 +197,7 @@ def tree_cpu_s(pid: int) -> float:
     for child in children(pid):
         try:
             total += cpu_s(child)
-        except FileNotFoundError:  # it has ended: its share moves to its parent
+        except (FileNotFoundError, ProcessLookupError):  # it has ended: its share moves to its parent
             pass
     return total
 
