@@ -33,6 +33,7 @@ from rig.shipper import Shipper
 RATES = (500, 2000, 5000)
 SECONDS = 10
 WARM_UP_SECONDS = 2  # at the beginning of each run, which do not count
+LEAST_RATE = 0.98  # of the wanted one, that writers must keep to for a figure to be of that rate
 CONNECTIONS = 12
 CAPTURED, PLAIN = "captured", "plain"  # databases
 WAYBILL, ALONE = "waybill", "produce → consume alone"
@@ -171,10 +172,12 @@ def observe(command: list, directory: pathlib.Path, bootstrap: str, running: Run
     began, ended = read_notes(sent), read_notes(arrived)
     counted = range(first_id + rate * WARM_UP_SECONDS, first_id + rate * SECONDS)
     latencies = sorted((ended[number] - began[number]) / 1e6 for number in counted)
+    times = [began[number] for number in counted]
     quantile = {name: latencies[int(len(latencies) * share)] for name, share in
                 {"p50": 0.5, "p95": 0.95, "p99": 0.99}.items()}
     return quantile | {"max": latencies[-1], "client": cpu.get("client", 0.0), "server": cpu.get("server", 0.0),
-                       "writer_late": json.loads(done.stdout).get("latest_ms", 0.0)}
+                       "achieved": (len(times) - 1) / (max(times) - min(times)) * 1e9,
+                       "writer_late": json.loads(done.stdout)["latest_ms"]}
 
 
 def measure(results: Results, options: Options) -> None:
@@ -202,6 +205,10 @@ def measure(results: Results, options: Options) -> None:
         alternate(results, "runs", cases, options, run, warm_up=False)
 
 
+def kept_up(results: Results, system: str, rate: int) -> bool:
+    return median(results.values("runs", "achieved", system=system, rate=rate)) >= LEAST_RATE * rate
+
+
 def report(results: Results, page: Page) -> None:
     rows = []
     for rate in results.cases("runs", "rate"):
@@ -211,8 +218,13 @@ def report(results: Results, page: Page) -> None:
                 return spread([value * factor for value in values], digits)
 
             share = [of(metric, 100, 0) if system != ALONE else "" for metric in ("client", "server")]
-            rows.append((f"{rate:,} tx/s, {system}", *(of(metric, 1, 2) for metric in ("p50", "p95", "p99", "max")), *share))
-    page.table(["", "p50, ms", "p95, ms", "p99, ms", "max, ms", "client, % of a core", "server, % of a core"], rows)
+            behind = "" if kept_up(results, system, rate) else " **behind**"
+            rows.append((f"{rate:,} tx/s, {system}", *(of(metric, 1, 2) for metric in ("p50", "p95", "p99", "max")), *share,
+                         of("achieved", 1, 0) + behind, of("writer_late", 1, 0)))
+    page.table(["", "p50, ms", "p95, ms", "p99, ms", "max, ms", "client, % of a core", "server, % of a core",
+                "tx/s achieved", "writer late at most, ms"], rows)
+    page.text(f"Where writers reached less than {LEAST_RATE:.0%} of the rate, the line says so. They were late when all "
+              f"{CONNECTIONS} connections waited for their COMMIT, or had no processor; latency counts from the COMMIT.")
     rates = results.cases("runs", "rate")
     for metric in ("p50", "p99"):
         with page.plot(metric, f"From commit to consumer, {metric}", "", "ms") as axes:
@@ -224,10 +236,10 @@ def report(results: Results, page: Page) -> None:
 
 
 def goals(results: Results) -> list[Goal]:
-    p50, p99, share = (median(results.values("runs", metric, system=WAYBILL, rate=2000))
-                       for metric in ("p50", "p99", "client"))
-    return [Goal("Commit → consumer at 2,000 tx/s, p50 / p99", "≤ 2 / ≤ 5 ms", f"{p50:.1f} / {p99:.1f} ms",
-                 p50 <= 2 and p99 <= 5),
+    p50, p99, achieved, share = (median(results.values("runs", metric, system=WAYBILL, rate=2000))
+                                 for metric in ("p50", "p99", "achieved", "client"))
+    return [Goal("Commit → consumer at 2,000 tx/s, p50 / p99", "≤ 2 / ≤ 5 ms", f"{p50:.1f} / {p99:.1f} ms at {achieved:,.0f} tx/s",
+                 p50 <= 2 and p99 <= 5 and kept_up(results, WAYBILL, 2000)),
             Goal("… CPU of the shipper", "≤ 30 % of a core", f"{100 * share:.0f} %", share <= 0.3)]
 
 

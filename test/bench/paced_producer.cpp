@@ -7,6 +7,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <fstream>
@@ -58,6 +59,7 @@ int run(int argc, char **argv) {
     const std::int64_t first_id = std::stoll(argv[3]);
     const Schedule schedule(std::stoll(argv[4]), std::stoll(argv[5]));
     Notes handed_over;
+    std::int64_t latest_ns = 0;
     for (std::int64_t number = 0; number < schedule.total(); ++number) {
         for (std::int64_t left_ns = schedule.due_ns(number) - now_ns(); left_ns > 0;
              left_ns = schedule.due_ns(number) - now_ns()) {
@@ -67,15 +69,18 @@ int run(int argc, char **argv) {
         }
         const std::int64_t id = first_id + number;
         const std::string key = "{\"id\":" + std::to_string(id) + '}';
-        handed_over.add(id, now_ns());
+        const std::int64_t at_ns = now_ns();
+        latest_ns = std::max(latest_ns, at_ns - schedule.due_ns(number));
+        handed_over.add(id, at_ns);
         while (rd_kafka_produce(topic.get(), RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value.data(), value.size(),
                                 key.data(), key.size(), nullptr) != 0)
             rd_kafka_poll(producer.get(), 1);
     }
     while (rd_kafka_outq_len(producer.get()) > 0) rd_kafka_poll(producer.get(), 10);
     handed_over.write(argv[7]);
-    std::printf("{\"messages\": %jd, \"failed\": %jd}\n", static_cast<std::intmax_t>(handed_over.size()),
-                static_cast<std::intmax_t>(failed));
+    std::printf("{\"messages\": %jd, \"failed\": %jd, \"latest_ms\": %.3f}\n",
+                static_cast<std::intmax_t>(handed_over.size()), static_cast<std::intmax_t>(failed),
+                static_cast<double>(latest_ns) / 1e6);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
