@@ -10,6 +10,7 @@ import contextlib
 import threading
 import time
 
+import rivals
 from harness import LOG_BYTES, ORDERS, ORDERS_ROW, SERVER, Goal, Options, Results
 from page import Page
 from rig import kafka, postgres
@@ -94,21 +95,21 @@ def measure(results: Results, options: Options) -> None:
         server.create_database(
             "bench", "CREATE EXTENSION waybill", ORDERS.format(name="plain"), ORDERS.format(name="captured"),
             "CREATE TABLE small (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text)",
-            "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
-            "CREATE TRIGGER nothing AFTER INSERT OR UPDATE OR DELETE ON plain FOR EACH ROW EXECUTE FUNCTION nothing()",
             "SELECT waybill.enable_capture('captured'), waybill.enable_capture('small')")
+        rivals.NO_OP.install_in(server, "bench")
+        rivals.NO_OP.attach_to(server, "bench", "plain")
         for number, (operation, statement) in enumerate(STATEMENTS.items()):
             plain = execute(server, statement.format(name="plain"))
-            results.add("runs", operation=operation, variant="no-op trigger", **plain, log_mb=0, drain_s=0, shipper_mb=0)
+            results.add("runs", operation=operation, variant=rivals.NO_OP.name, **plain, log_mb=0, drain_s=0, shipper_mb=0)
             log_before = server.value("bench", LOG_BYTES)
             captured = execute(server, statement.format(name="captured"))
             log_mb = (server.value("bench", LOG_BYTES) - log_before) / 1e6
-            results.add("runs", operation=operation, variant="waybill", **captured, log_mb=log_mb,
+            results.add("runs", operation=operation, variant=rivals.WAYBILL.name, **captured, log_mb=log_mb,
                         **drain(server, broker, number))
 
 
 def pairs(results: Results) -> list[tuple[dict, dict]]:
-    return list(zip(results.rows("runs", variant="no-op trigger"), results.rows("runs", variant="waybill")))
+    return list(zip(results.rows("runs", variant=rivals.NO_OP.name), results.rows("runs", variant=rivals.WAYBILL.name)))
 
 
 def report(results: Results, page: Page) -> None:
