@@ -1,9 +1,10 @@
 """One huge transaction.
 
-Ten million rows of 6 columns in one statement, `waybill.buffer_size` at its default of 16 MB. Memory is the process's own at its peak, without shared buffers. What a backend takes without capture is PostgreSQL's
-queue of AFTER trigger events, so the same statement with an empty trigger is what capture is compared with. Meanwhile
-another session commits small captured changes and calls `waybill.safe_csn()` behind each: the fence must never wait for the
-running statement. It does wait for the commit, which copies the changes into the log under the csn that it has drawn.
+Ten million rows of 6 columns in one statement, `waybill.buffer_size` at its default of 16 MB. Memory is the process's own at
+its peak, without shared buffers. What a backend takes without capture is PostgreSQL's queue of AFTER trigger events, so the
+same statement with an empty trigger is what capture is compared with. Meanwhile another session commits small captured
+changes and calls `waybill.safe_csn()` behind each: the fence must never wait for the running statement. It does wait for the
+commit, which copies the changes into the log under the csn that it has drawn.
 """
 
 import contextlib
