@@ -140,12 +140,14 @@ def alternate(results: Results, table: str, cases: Iterable[dict], options: Opti
               run: Callable[..., dict], warm_up: bool = True, most_rounds: Callable[[dict], int] | None = None) -> None:
     """Each round runs every case once: run(**case) returns what was measured. The first round does not count.
 
-    Odd rounds go backwards, so that what drifts on the machine within a round favours no case. A case for
-    which `most_rounds` is less takes part in the first rounds only.
+    Every other round goes backwards, so that what drifts on the machine within a round favours no case; the first one that
+    counts does not, as it gives the tables their order. A case for which `most_rounds` is less takes part in the first
+    rounds only.
     """
     cases = list(cases)
+    backwards = range(2, options.rounds + 1, 2)
     for number in range(0 if warm_up else 1, options.rounds + 1):
-        for case in cases if number % 2 == 0 else reversed(cases):
+        for case in reversed(cases) if number in backwards else cases:
             if most_rounds is not None and number > most_rounds(case):
                 continue
             measured = run(**case)
