@@ -238,6 +238,13 @@ inline Tuplesortstate *begin_tuple_sort(TupleDesc descriptor, int keys, AttrNumb
                                 options);
 }
 
+// The element type of a true array, invalid for other types: PostgreSQL 13's get_element_type() answers for all with
+// elements, and int2vector and the like have text forms of their own.
+inline Oid array_element_type(Oid type) {
+    const Oid element = get_element_type(type);
+    return OidIsValid(element) && get_array_type(element) == type ? element : InvalidOid;
+}
+
 // The range type of a multirange type (PostgreSQL 14); invalid for other types.
 inline Oid range_of_multirange(Oid type) {
 #if PG_VERSION_NUM >= 140000

@@ -343,16 +343,6 @@ ValueEncoder array_encoder(Oid element_type) {
 
 } // namespace
 
-namespace {
-
-// Of true arrays only: int2vector and the like are subscriptable too, but have text forms of their own.
-Oid element_type_of(Oid type) {
-    const Oid element = get_element_type(type);
-    return OidIsValid(element) && get_array_type(element) == type ? element : InvalidOid;
-}
-
-} // namespace
-
 ValueEncoder make_value_encoder(Oid declared_type) {
     const Oid type = getBaseType(declared_type);
     switch (type) {
@@ -382,7 +372,7 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     case TIMETZOID: return function_encoder(ValueForm::send, type, F_TIMETZ_SEND);
     default: break;
     }
-    if (const Oid element_type = element_type_of(type); OidIsValid(element_type)) {
+    if (const Oid element_type = array_element_type(type); OidIsValid(element_type)) {
         const ValueEncoder encoder = array_encoder(element_type);
         if (encoder.element->encoder.form != ValueForm::output && encoder.element->encoder.form != ValueForm::array)
             return encoder;
@@ -391,76 +381,6 @@ ValueEncoder make_value_encoder(Oid declared_type) {
     bool is_varlena;
     getTypeOutputInfo(type, &output_function, &is_varlena);
     return function_encoder(ValueForm::output, type, output_function);
-}
-
-namespace {
-
-void add_row_dependence(Oid type, Oid row_relation, TextDependence &to) {
-    // Through a multirange a type can contain itself: not every version of PostgreSQL refuses that.
-    if (list_member_oid(to.row_types, row_relation)) return;
-    to.row_types = lappend_oid(to.row_types, row_relation);
-    TupleDesc descriptor = lookup_rowtype_tupdesc(type, -1);
-    for (int i = 0; i < descriptor->natts; ++i)
-        if (const FormData_pg_attribute &attribute = *TupleDescAttr(descriptor, i); !attribute.attisdropped)
-            add_text_dependence(attribute.atttypid, to);
-    ReleaseTupleDesc(descriptor);
-}
-
-} // namespace
-
-void add_text_dependence(Oid declared_type, TextDependence &to) {
-    check_stack_depth();
-    const Oid type = getBaseType(declared_type);
-    switch (type) {
-    case BOOLOID:
-    case CHAROID:
-    case INT2OID:
-    case INT4OID:
-    case INT8OID:
-    case OIDOID:
-    case INT2VECTOROID:
-    case OIDVECTOROID:
-    case NAMEOID:
-    case NUMERICOID:
-    case TEXTOID:
-    case VARCHAROID:
-    case BPCHAROID:
-    case BITOID:
-    case VARBITOID:
-    case UUIDOID:
-    case JSONOID:
-    case JSONBOID:
-    case XMLOID: // its bytes without the declaration of an encoding, which it no longer has
-    case INETOID:
-    case CIDROID:
-    case MACADDROID:
-    case MACADDR8OID:
-    case TSVECTOROID:
-    case TSQUERYOID: return;
-    case DATEOID:
-    case TIMEOID:
-    case TIMESTAMPOID: to.settings |= text_setting::date_style; return;
-    case TIMETZOID:
-    case TIMESTAMPTZOID: to.settings |= text_setting::date_style | text_setting::time_zone; return;
-    case INTERVALOID: to.settings |= text_setting::interval_style; return;
-    case FLOAT4OID:
-    case FLOAT8OID:
-    case POINTOID:
-    case LINEOID:
-    case LSEGOID:
-    case BOXOID:
-    case PATHOID:
-    case POLYGONOID:
-    case CIRCLEOID: to.settings |= text_setting::float_digits; return;
-    case BYTEAOID: to.settings |= text_setting::bytea_format; return;
-    default: break;
-    }
-    if (type_is_enum(type)) return;
-    if (const Oid row_relation = get_typ_typrelid(type); OidIsValid(row_relation))
-        return add_row_dependence(type, row_relation, to);
-    for (const Oid part : {element_type_of(type), get_range_subtype(type), range_of_multirange(type)})
-        if (OidIsValid(part)) return add_text_dependence(part, to);
-    to.settings |= text_setting::any;
 }
 
 void end_encoding() {

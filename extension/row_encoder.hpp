@@ -4,7 +4,6 @@
 #include "byte_buffer.hpp"
 #include "moved_rows.hpp"
 #include "postgres.hpp"
-#include "scope.hpp"
 #include "stored_row.hpp"
 #include "trigger_call.hpp"
 
@@ -47,15 +46,6 @@ struct ElementType {
 
 // Chooses the encoder of a type; what it needs is allocated in the current memory context.
 ValueEncoder make_value_encoder(Oid type);
-
-// What the text of values depends on.
-struct TextDependence {
-    TextSettings settings;
-    List *row_types; // oids of their relations: composite types in it, which can get columns of other types
-};
-
-// Adds what the text of a type depends on: of built-in types on nothing but settings, of types of users on anything.
-void add_text_dependence(Oid type, TextDependence &to);
 
 // Encodes a change that has `rank` in its transaction (command_order.hpp). As the others, the bytes are valid until the
 // next call.

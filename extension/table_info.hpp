@@ -5,6 +5,7 @@
 #include "row_condition.hpp"
 #include "row_encoder.hpp"
 #include "stored_row.hpp"
+#include "text_dependence.hpp"
 
 namespace waybill {
 
