@@ -91,8 +91,8 @@ std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
     constexpr std::int64_t longest_pause_us = 10'000;
     // Whoever waits for us has other things to ask. But fences are begun anew then: most commits must not take longer.
     constexpr std::int64_t longest_fence_us = 2'000'000;
+    static TimestampTz last_news; // from call to call: when nothing comes, they follow each other
     const TimestampTz start = GetCurrentTimestamp();
-    TimestampTz last_news = start;
     const Oid released_sequence = log_object("released_seq");
     std::array<Fence, 16> fences; // those begun and not passed: from `first`, `begun` less `first` of them
     std::size_t first = 0;
