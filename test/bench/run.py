@@ -82,8 +82,10 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="the longer form of those that have one")
     parser.add_argument("--minutes", type=float, help="how long those last that watch something over time: 10, with --long 60")
     parser.add_argument("--report", action="store_true", help="only write the pages from the results that are there")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*NAMES, []])
+    parser.add_argument("names", nargs="*", metavar="NAME")
     arguments = parser.parse_args()
+    if unknown := [name for name in arguments.names if name not in NAMES]:
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
     options = Options(arguments.rounds, arguments.long, arguments.minutes or (60 if arguments.long else Options.minutes))
     if not arguments.report:
         for name in arguments.names or NAMES:
