@@ -11,7 +11,7 @@ import re
 import threading
 import time
 
-from harness import (LOG_BYTES, ORDERS, ORDERS_ROW, SERVER, Comparison, Goal, Options, Results, empty_log, median, progress)
+from harness import (LOG_BYTES, ORDERS, SERVER, Goal, Options, Results, empty_log, fill_orders, median, progress)
 from page import Page
 from rig import kafka, postgres, processes
 from rig.postgres import SUPERUSER
@@ -121,12 +121,7 @@ def outage(results: Results, minutes: float, installation: postgres.Installation
 
 def large(results: Results, server: postgres.Server, broker: kafka.Broker) -> None:
     empty_log(server, "bench")
-    server.execute("bench", "TRUNCATE orders", f"""
-        DO $$ BEGIN FOR n IN 0 .. {CHANGES // 100 - 1} LOOP
-            INSERT INTO orders SELECT n * 100 + j, j, 'new', j / 7.0, 'order number ' || j, now()
-            FROM generate_series(1, 100) j;
-            COMMIT;
-        END LOOP; END $$""", "CHECKPOINT")
+    server.execute("bench", "TRUNCATE orders", fill_orders(CHANGES), "CHECKPOINT")
     progress(f"a backlog of {CHANGES:,} changes is there")
     topic = "large.public.orders"
     broker.create_topic(topic)

@@ -22,8 +22,8 @@ import subprocess
 import time
 
 import debezium
-from harness import (ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s, median,
-                     shipper_conninfo, tree_cpu_s)
+from harness import (ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s,
+                     fill_orders, median, shipper_conninfo, tree_cpu_s)
 from page import Page, bars, spread
 from rig import kafka, postgres
 from rig.consumer import TopicReader
@@ -36,15 +36,6 @@ DEFAULTS, THROUGHPUT = "Debezium, defaults", "Debezium, for throughput"
 PARTITIONS = [1, 8]
 ROWS, LONG_ROWS, SINGLE_ROWS = 1_000_000, 10_000_000, 1_000_000
 DEFAULTS_ROUNDS = 3  # they take the longest
-
-
-def fill(rows: int, rows_per_transaction: int) -> str:
-    return f"""
-        DO $$ BEGIN FOR n IN 0 .. {rows // rows_per_transaction - 1} LOOP
-            INSERT INTO orders SELECT n * {rows_per_transaction} + i, i, 'new', i / 7.0, 'order number ' || i, now()
-            FROM generate_series(1, {rows_per_transaction}) i;
-            COMMIT;
-        END LOOP; END $$"""
 
 
 class Backlog:
@@ -62,7 +53,7 @@ class Backlog:
         self._streams = [f"{name}_stream{number}" for number in range(waybill_runs)]
         self.bytes: dict[str, int] = {}  # of the first value that a variant sent
         self._messages: dict[int, str] = {}  # topics of waybill that the plain producer reads, by partitions
-        writes = ("SET synchronous_commit = off", fill(rows, rows_per_transaction), "SET synchronous_commit = on")
+        writes = ("SET synchronous_commit = off", fill_orders(rows, rows_per_transaction), "SET synchronous_commit = on")
         table = ORDERS.format(name="orders")
         server.create_database(
             self._captured, "CREATE EXTENSION waybill", table, "SELECT waybill.enable_capture('orders')",

@@ -39,6 +39,16 @@ ORDERS = ("CREATE TABLE {name} (id bigint PRIMARY KEY, customer int NOT NULL, st
 ORDERS_ROW = "i, i % 1000, 'new', i / 7.0, 'order number ' || i, now()"
 
 
+def fill_orders(rows: int, rows_per_transaction: int = 100) -> str:
+    """A statement that writes a backlog; a hundred rows in a transaction are neither one huge one nor one a row."""
+    return f"""
+        DO $$ BEGIN FOR n IN 0 .. {rows // rows_per_transaction - 1} LOOP
+            INSERT INTO orders SELECT n * {rows_per_transaction} + i, i, 'new', i / 7.0, 'order number ' || i, now()
+            FROM generate_series(1, {rows_per_transaction}) i;
+            COMMIT;
+        END LOOP; END $$"""
+
+
 @dataclass(frozen=True)
 class Options:
     rounds: int = 5  # of each variant, after one that does not count

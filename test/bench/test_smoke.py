@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from harness import ORDERS, ORDERS_ROW, SERVER, children_cpu_s, empty_log, median, precise_cpu_s
+from harness import ORDERS, ORDERS_ROW, SERVER, children_cpu_s, empty_log, fill_orders, median, precise_cpu_s
 from rig import kafka, postgres
 from rig.processes import BUILD
 from rig.shipper import Shipper
@@ -77,12 +77,8 @@ def test_capture_costs_writers_little(costs, name):
 
 def test_the_shipper_keeps_up_with_a_plain_producer(server):
     streams = [f"smoke{number}" for number in range(3)]
-    server.execute("smoke", *(f"SELECT waybill.create_stream('{stream}')" for stream in streams), "TRUNCATE orders", f"""
-        DO $$ BEGIN FOR n IN 0 .. {SHIPPED // 100 - 1} LOOP
-            INSERT INTO orders SELECT n * 100 + j, j, 'new', j / 7.0, 'order number ' || j, now()
-            FROM generate_series(1, 100) j;
-            COMMIT;
-        END LOOP; END $$""")
+    server.execute("smoke", *(f"SELECT waybill.create_stream('{stream}')" for stream in streams), "TRUNCATE orders",
+                   fill_orders(SHIPPED))
     with kafka.Broker(heap_mb=1024, jvm=()) as broker:
         rates, costs = [], []
         for stream in streams:
