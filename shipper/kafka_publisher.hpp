@@ -1,9 +1,10 @@
-// The Publisher on librdkafka; only kafka_publisher.cpp includes its header.
+// The Publisher on librdkafka, whose header only kafka_*.cpp include.
 //
 // All that librdkafka has to say (delivery reports, errors, log lines) comes as events of its main queue, read in our
 // thread: none of our code runs in a thread of librdkafka, and a delivery costs no callback and no lock of ours.
 #pragma once
 
+#include "kafka_properties.hpp"
 #include "log.hpp"
 #include "publisher.hpp"
 #include "waiter.hpp"
@@ -13,14 +14,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
-struct rd_kafka_topic_s;
-
 namespace waybill {
-
-using Properties = std::vector<std::pair<std::string, std::string>>;
 
 struct KafkaOptions {
     Properties properties = {}; // librdkafka's, as the user gave them
@@ -31,9 +27,6 @@ struct KafkaOptions {
     std::chrono::milliseconds connect_timeout{10'000};
     std::chrono::milliseconds delivery_timeout{120'000}; // of the first message of a partition
 };
-
-// Throws ConfigError when librdkafka does not take a property, or when one would break what the shipper promises.
-void check_properties(const Properties &properties);
 
 class KafkaPublisher final : public Publisher {
 public:
@@ -72,10 +65,6 @@ private:
     void throw_failure();
     void clear_wakeup() const noexcept;
     [[nodiscard]] std::string bootstrap_servers() const;
-
-    // Like rd_kafka_msg_partitioner_murmur2() and its kin.
-    using Partitioner = std::int32_t (*)(const rd_kafka_topic_s *topic, const void *key, std::size_t key_size,
-                                         std::int32_t partitions, void *topic_opaque, void *message_opaque);
 
     KafkaOptions options_;
     Partitioner partitioner_;
