@@ -387,14 +387,15 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
         }
         const rd_kafka_resp_err_t code = rd_kafka_error_code(failed.get());
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            // The producer may have failed for the sake of a message before this one: that is the error to tell.
-            serve(std::chrono::milliseconds(0));
-            throw_failure();
             std::string position = "unknown";
             for (const Header &one : message.headers)
                 if (one.name == "waybill.position") position = one.value;
-            throw error(code, "could not publish the change at position " + position + " to topic \"" +
-                                  std::string(message.topic) + "\"");
+            std::string text =
+                "could not publish the change at position " + position + " to topic \"" + std::string(message.topic) + '"';
+            // The producer may have failed for the sake of a message before this one: that is the error to tell.
+            serve(std::chrono::milliseconds(0));
+            if (failure_code_ == 0) note_failure(code, std::move(text));
+            throw_failure();
         }
         if (waiter_.now() >= full_until)
             throw KafkaError(code, false, "Kafka takes no messages: librdkafka's queue stays full; check the brokers");
