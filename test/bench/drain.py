@@ -7,7 +7,8 @@ waybill is the shipper with its defaults (lz4); its time includes its start and 
 with the same settings, which sends the same bytes from memory, each message to the same partition
 (`test/bench/raw_producer.cpp`): once with the C library's malloc, as most producers have it, and once with mimalloc as the
 shipper, the best that we know to make. Before runs count, the broker has received fifteen million messages; it needs so
-many until the JVM has compiled it.
+many until the JVM has compiled it. Runs of these two take a second or two and vary by a third: there are three times as
+many of them as of Debezium's.
 
 Debezium is the connector 3.7.0.Final in Kafka Connect, standalone, on Java 17, with JSON without schemas, with defaults and
 for throughput (`test/bench/debezium.py` has the settings). The heap is that of Kafka's own start script, up to 2 GB. Rate
@@ -37,7 +38,8 @@ PRODUCERS = {PLAIN: BUILD / "bench" / "raw_producer_libc", PLAIN_MIMALLOC: BUILD
 DEFAULTS, THROUGHPUT = "Debezium, defaults", "Debezium, for throughput"
 PARTITIONS = [1, 8]
 ROWS, LONG_ROWS, SINGLE_ROWS = 1_000_000, 10_000_000, 1_000_000
-DEFAULTS_ROUNDS = 3  # they take the longest
+DEFAULTS_ROUNDS = 3  # of Debezium with defaults, which takes the longest
+MORE_ROUNDS = 3  # times as many of what is quick
 WARM_UP_ROWS = 15_000_000
 
 
@@ -157,27 +159,30 @@ def measure(results: Results, options: Options) -> None:
     # The broker is a long-lived one with the JVM's own choices; what it deletes goes at once.
     with (postgres.Installation() as installation, postgres.Server(installation, SERVER | debezium.SERVER) as server,
           kafka.Broker({"log.segment.delete.delay.ms": "1000"}, heap_mb=1024, jvm=()) as broker):
-        def run_all(table: str, backlog: Backlog, partitions: list[int], variants: list[str]) -> None:
-            cases = [{"partitions": count, "variant": variant} for count in partitions for variant in variants]
+        def run_all(table: str, name: str, rows: int, rows_per_transaction: int, partitions: list[int],
+                    rounds: dict[str, int]) -> None:
+            """`rounds` of each variant."""
+            of_debezium = sum(count for variant, count in rounds.items() if variant in debezium.CONFIGURATIONS)
+            backlog = Backlog(server, broker, name, rows, rows_per_transaction, (rounds[WAYBILL] + 1) * len(partitions),
+                              of_debezium * len(partitions))
+            cases = [{"partitions": count, "variant": variant} for count in partitions for variant in rounds]
             # The round that does not count gives the plain producers their messages. Debezium starts a new JVM in each
             # run, so such a round would do nothing for it.
-            quick = [case for case in cases if case["variant"] == WAYBILL or case["variant"] in PRODUCERS]
+            quick = [case for case in cases if case["variant"] not in debezium.CONFIGURATIONS]
             alternate(results, table, quick, Options(rounds=0), backlog.run)
-            if PLAIN_MIMALLOC in variants:
+            if PLAIN_MIMALLOC in rounds:
                 for _ in range(WARM_UP_ROWS // rows):
                     backlog.run(PLAIN_MIMALLOC, partitions[0])
-            alternate(results, table, cases, options, backlog.run, warm_up=False,
-                      most_rounds=lambda case: DEFAULTS_ROUNDS if case["variant"] == DEFAULTS else options.rounds)
+            alternate(results, table, cases, Options(rounds=max(rounds.values())), backlog.run, warm_up=False,
+                      most_rounds=lambda case: rounds[case["variant"]])
             for variant, size in backlog.bytes.items():
                 results.add("messages", workload=table, variant=variant, rows=backlog.rows, bytes=size)
             backlog.close()
 
-        run_all("runs",
-                Backlog(server, broker, "hundred", rows, 100, (options.rounds + 1) * len(PARTITIONS),
-                        (options.rounds + min(options.rounds, DEFAULTS_ROUNDS)) * len(PARTITIONS)),
-                PARTITIONS, [WAYBILL, *PRODUCERS, DEFAULTS, THROUGHPUT])
-        run_all("single_rows", Backlog(server, broker, "single", SINGLE_ROWS, 1, options.rounds + 1, options.rounds),
-                [1], [WAYBILL, THROUGHPUT])
+        of_debezium = {DEFAULTS: min(options.rounds, DEFAULTS_ROUNDS), THROUGHPUT: options.rounds}
+        run_all("runs", "hundred", rows, 100, PARTITIONS,
+                dict.fromkeys([WAYBILL, *PRODUCERS], options.rounds * MORE_ROUNDS) | of_debezium)
+        run_all("single_rows", "single", SINGLE_ROWS, 1, [1], dict.fromkeys([WAYBILL, THROUGHPUT], options.rounds))
 
 
 def case(partitions: int, variant: str) -> dict:

@@ -48,7 +48,8 @@ AS_TEXT = [("id", "bigint", "i"), ("status", "text", "'new'"), ("amount", "numer
 WIDTHS = {"narrow": NARROW, "medium": mixed(15), "wide": mixed(100), "text form": AS_TEXT}
 PGQ = (rivals.PGQ_URLENCODED.name, rivals.PGQ_JSON.name)
 SLOW = (rivals.PLPGSQL.name, rivals.TRANSITION_TABLES.name, *PGQ)
-SLOW_ROUNDS, MORE_ROUNDS = 3, 3
+SLOW_ROUNDS = 3
+MORE_ROUNDS = 3  # times as many of what is quick
 
 
 def rows_of(width: str, options: Options) -> int:
