@@ -55,7 +55,7 @@ class Page:
         axes.set(title=title, xlabel=x, ylabel=y)
         yield axes
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(frameon=False)
+            axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))  # beside, not over what is drawn
         figure.savefig(self._directory / f"{name}.svg", metadata={"Date": None})
         pyplot.close(figure)
         self.lines += [f"![{title}]({self._link}/{name}.svg)", ""]
