@@ -2,7 +2,8 @@
 
 Kafka is down under a load of 2,000 transactions a second of one captured insert each, for ten minutes or as `--minutes`
 says, and then comes back while the load goes on. Every second: what is in the topic, the log's size with its indexes, the
-most memory that the shipper had, the writers' rate. Then, without writers, a backlog of 10,000,000 changes in transactions of
+most memory that the shipper had, the writers' rate. While it catches up, the writers share the processors with a shipper at
+full speed and a broker whose JVM has just started. Then, without writers, a backlog of 10,000,000 changes in transactions of
 a hundred rows is drained: the rate must be the same from the first to the last, whatever the backlog.
 """
 
