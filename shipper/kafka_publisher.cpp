@@ -385,17 +385,20 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
             partition.last_used = now_;
             return;
         }
-        const rd_kafka_resp_err_t code = rd_kafka_error_code(failed.get());
+        const rd_kafka_resp_err_t code =
+            rd_kafka_error_is_fatal(failed.get()) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failed.get());
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
             std::string position = "unknown";
             for (const Header &one : message.headers)
                 if (one.name == "waybill.position") position = one.value;
-            std::string text =
-                "could not publish the change at position " + position + " to topic \"" + std::string(message.topic) + '"';
-            // The producer may have failed for the sake of a message before this one: that is the error to tell.
+            const std::string text = "could not publish the change at position " + position + " to topic \"" +
+                                     std::string(message.topic) + '"';
+            // The producer may have given up for the sake of a message before this one: that is the error to tell.
+            // Else it goes on, and what is on its way still arrives.
             serve(std::chrono::milliseconds(0));
-            if (failure_code_ == 0) note_failure(code, std::move(text));
+            if (failure_code_ == 0 && is_consequence(code)) note_failure(code, text);
             throw_failure();
+            throw error(code, text);
         }
         if (waiter_.now() >= full_until)
             throw KafkaError(code, false, "Kafka takes no messages: librdkafka's queue stays full; check the brokers");

@@ -86,9 +86,9 @@ protected:
         publisher.publish({.topic = topic, .partition = 0, .key = key, .value = value, .headers = headers}, ticket);
     }
 
-    // Publishes messages and waits until all are delivered. A failure is thrown; what was delivered is in `delivered_`.
-    void publish_all(KafkaPublisher &publisher, Ticket count) {
-        Ticket next = 0;
+    // Publishes messages from `next` on and waits until all `count` are delivered. A failure is thrown; what was
+    // delivered is in `delivered_`.
+    void publish_all(KafkaPublisher &publisher, Ticket count, Ticket next = 0) {
         for (const TimePoint deadline = waiter_.now() + seconds(30); delivered_.size() < count;) {
             for (int burst = 0; burst < 10 && next < count; ++burst) publish(publisher, next++);
             const auto reports = publisher.take_delivered();
@@ -226,9 +226,10 @@ TEST_F(KafkaPublisherTest, LetsNothingOvertakeTheFirstMessageOfAPartition) {
     EXPECT_TRUE(held().empty());
 }
 
-TEST_F(KafkaPublisherTest, RefusesAMessageThatIsLargerThanItsOwnLimitWithItsPosition) {
-    KafkaPublisher publisher = make_publisher({{"message.max.bytes", "10000"}});
+TEST_F(KafkaPublisherTest, RefusesAMessageThatIsLargerThanItsOwnLimitAndDeliversThoseBeforeIt) {
+    KafkaPublisher publisher = make_publisher({{"message.max.bytes", "10000"}, {"linger.ms", "100"}});
     publisher.open();
+    for (Ticket ticket = 0; ticket < 42; ++ticket) publish(publisher, ticket);
     try {
         publish(publisher, 42, std::string(20'000, 'x'));
         FAIL() << "it took the message";
@@ -236,6 +237,8 @@ TEST_F(KafkaPublisherTest, RefusesAMessageThatIsLargerThanItsOwnLimitWithItsPosi
         EXPECT_TRUE(error.fatal);
         EXPECT_TRUE(contains(error.what(), "source/1/42/0")) << error.what();
     }
+    publish_all(publisher, 42, 42); // none is left to publish
+    EXPECT_EQ(held().size(), 42U);
 }
 
 TEST_F(KafkaPublisherTest, StartsOverAfterAFailure) {
