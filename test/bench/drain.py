@@ -6,9 +6,9 @@ rows, written in the same transactions to a database without waybill, from slots
 waybill is the shipper with its defaults (lz4); its time includes its start and its end. The plain producer is librdkafka
 with the same settings, which sends the same bytes from memory, each message to the same partition
 (`test/bench/raw_producer.cpp`): once with the C library's malloc, as most producers have it, and once with mimalloc as the
-shipper, the best that we know to make. Before runs count, the broker has received fifteen million messages; it needs so
-many until the JVM has compiled it. Runs of these two take a second or two and vary by a third: there are three times as
-many of them as of Debezium's.
+shipper, the best that we know to make. Before runs count, the broker has received fifteen million messages: its JVM
+compiles until then. Runs of waybill and of the plain producers take a second or two and vary by a third, so there are three
+times as many of them as of Debezium.
 
 Debezium is the connector 3.7.0.Final in Kafka Connect, standalone, on Java 17, with JSON without schemas, with defaults and
 for throughput (`test/bench/debezium.py` has the settings). The heap is that of Kafka's own start script, up to 2 GB. Rate
