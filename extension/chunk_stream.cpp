@@ -143,7 +143,7 @@ Chunk &ChunkStream::memory_chunk(std::size_t i) {
         capacity_ = capacity; // not before: an exception block may go on with the stream after an error
     }
     if (allocated_ == 0 && first_ != nullptr) memory_[allocated_++] = first_;
-    while (allocated_ <= i) memory_[allocated_++] = static_cast<Chunk *>(MemoryContextAlloc(context_, BLCKSZ));
+    while (allocated_ <= i) memory_[allocated_++] = new_chunk(context_);
     return *memory_[i];
 }
 

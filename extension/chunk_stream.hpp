@@ -25,6 +25,11 @@ struct Chunk {
 
 static_assert(sizeof(Chunk) <= BLCKSZ);
 
+// A block of zeros: what no record fills goes to the temporary file, too.
+[[nodiscard]] inline Chunk *new_chunk(MemoryContext context) {
+    return static_cast<Chunk *>(MemoryContextAllocZero(context, BLCKSZ));
+}
+
 // A place between two records: the end of the stream at some time.
 struct StreamPosition {
     std::size_t chunks; // in use

@@ -63,7 +63,7 @@ bool belongs_to_present_extension() {
 // the system with the transaction's, would be the dearest part of their capture.
 Chunk *first_chunk() {
     static Chunk *chunk;
-    if (chunk == nullptr) chunk = static_cast<Chunk *>(MemoryContextAlloc(TopMemoryContext, BLCKSZ));
+    if (chunk == nullptr) chunk = new_chunk(TopMemoryContext);
     return chunk;
 }
 
