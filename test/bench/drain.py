@@ -25,7 +25,7 @@ import subprocess
 import time
 
 import debezium
-from harness import (ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s,
+from harness import (MORE_ROUNDS, ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s,
                      fill_orders, median, shipper_conninfo, tree_cpu_s)
 from page import Page, bars, spread
 from rig import kafka, postgres
@@ -39,7 +39,6 @@ DEFAULTS, THROUGHPUT = "Debezium, defaults", "Debezium, for throughput"
 PARTITIONS = [1, 8]
 ROWS, LONG_ROWS, SINGLE_ROWS = 1_000_000, 10_000_000, 1_000_000
 DEFAULTS_ROUNDS = 3  # of Debezium with defaults, which takes the longest
-MORE_ROUNDS = 3  # times as many of what is quick
 WARM_UP_ROWS = 15_000_000
 
 

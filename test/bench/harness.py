@@ -49,6 +49,9 @@ def fill_orders(rows: int, rows_per_transaction: int = 100) -> str:
         END LOOP; END $$"""
 
 
+MORE_ROUNDS = 3  # times as many of what takes a second or two, which varies by a third
+
+
 @dataclass(frozen=True)
 class Options:
     rounds: int = 5  # of each variant, after one that does not count

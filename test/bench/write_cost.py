@@ -16,7 +16,7 @@ import time
 from dataclasses import replace
 
 import rivals
-from harness import SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, median
+from harness import MORE_ROUNDS, SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, median
 from page import Page, bars, spread
 from rig import postgres
 
@@ -49,7 +49,6 @@ WIDTHS = {"narrow": NARROW, "medium": mixed(15), "wide": mixed(100), "text form"
 PGQ = (rivals.PGQ_URLENCODED.name, rivals.PGQ_JSON.name)
 SLOW = (rivals.PLPGSQL.name, rivals.TRANSITION_TABLES.name, *PGQ)
 SLOW_ROUNDS = 3
-MORE_ROUNDS = 3  # times as many of what is quick
 
 
 def rows_of(width: str, options: Options) -> int:
