@@ -212,7 +212,7 @@ Chunk &ChunkStream::chunk(std::size_t i) {
     if (i >= spilled_) {
         found = memory_[i - spilled_];
     } else {
-        if (read_chunk_ == nullptr) read_chunk_ = static_cast<Chunk *>(MemoryContextAlloc(context_, BLCKSZ));
+        if (read_chunk_ == nullptr) read_chunk_ = new_chunk(context_);
         read_block(i, *read_chunk_);
         found = read_chunk_;
     }
