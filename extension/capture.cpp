@@ -15,7 +15,7 @@ using namespace waybill;
 
 // What a change is for consumers, who have just the rows that satisfy the table's condition: an update that makes a row
 // satisfy it brings the row, one that ends that takes it away. False when it is nothing.
-bool apply_condition(const RowCondition &condition, TriggerCall &call) {
+bool apply_condition(RowCondition &condition, TriggerCall &call) {
     if (call.operation == record::Operation::truncate) return true;
     if (call.old_row != nullptr && !satisfies(condition, call.old_row)) call.old_row = nullptr;
     if (call.new_row != nullptr && !satisfies(condition, call.new_row)) call.new_row = nullptr;

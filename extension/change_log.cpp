@@ -12,7 +12,7 @@
 //
 // A transaction that is prepared cannot hold that lock: readers would wait until COMMIT PREPARED. Its chunks go to the
 // prepared log, with a number that tells what was before it; the first reader that sees them gives them their place
-// (waybill.release()).
+// (waybill_internal.release()).
 #include "change_log.hpp"
 
 #include "log_objects.hpp"

@@ -1,5 +1,5 @@
-// The log in SQL: waybill.decode() turns a transaction's record stream into rows, for the view waybill.changes. Made
-// for people and tests; the shipper has its own decoder.
+// The log in SQL: waybill_internal.decode() turns a transaction's record stream into rows, for the view
+// waybill.changes. Made for people and tests; the shipper has its own decoder.
 #include "byte_buffer.hpp"
 #include "change_record.hpp"
 #include "log_objects.hpp"
@@ -99,7 +99,7 @@ ColumnReader make_reader(const char *name, Oid type, Oid element, std::span<cons
     return reader;
 }
 
-// Reads a shape from waybill.shape into the memory context of the caller.
+// Reads a shape from waybill_internal.shape into the memory context of the caller.
 DecodedShape read_shape(std::uint64_t number) {
     static constexpr const char *query =
         "SELECT pg_catalog.format('%I.%I', definition->>'schema', definition->>'table'),"
@@ -107,7 +107,7 @@ DecodedShape read_shape(std::uint64_t number) {
         " ARRAY(SELECT c->>'name' FROM pg_catalog.json_array_elements(definition->'columns') c),"
         " ARRAY(SELECT (c->>'type')::pg_catalog.oid FROM pg_catalog.json_array_elements(definition->'columns') c),"
         " ARRAY(SELECT (c->>'element')::pg_catalog.oid FROM pg_catalog.json_array_elements(definition->'columns') c)"
-        " FROM waybill.shape WHERE id = $1";
+        " FROM waybill_internal.shape WHERE id = $1";
     MemoryContext context = CurrentMemoryContext;
     DecodedShape shape{.number = number, .table_name = 0, .columns = {}};
     SPI_connect();

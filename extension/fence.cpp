@@ -1,9 +1,9 @@
 // The fence: how far the log can be read. The order of steps is drawn in change_log.cpp.
 //
 // A prepared transaction that commits becomes visible without having waited for its turn. It gets its place when a
-// reader sees it first (waybill.release()): where its number says, or, when readers were let past that already, right
-// behind what they were let read. That is where it was all along for those who came after it: they drew their csns when
-// it was visible, and whoever draws is behind all that was handed out.
+// reader sees it first (waybill_internal.release()): where its number says, or, when readers were let past that
+// already, right behind what they were let read. That is where it was all along for those who came after it: they drew
+// their csns when it was visible, and whoever draws is behind all that was handed out.
 #include "change_log.hpp"
 #include "log_objects.hpp"
 #include "log_row.hpp"
@@ -41,9 +41,10 @@ bool prepared_news(Csn after) {
     SPI_connect();
     if (plan == nullptr) {
         std::array<Oid, 1> types{INT8OID};
-        SPIPlanPtr made = SPI_prepare("SELECT FROM waybill.prepared_log WHERE chunk = 0"
-                                      " UNION ALL SELECT FROM waybill.released WHERE csn OPERATOR(pg_catalog.>) $1",
-                                      static_cast<int>(types.size()), types.data());
+        SPIPlanPtr made =
+            SPI_prepare("SELECT FROM waybill_internal.prepared_log WHERE chunk = 0"
+                        " UNION ALL SELECT FROM waybill_internal.released WHERE csn OPERATOR(pg_catalog.>) $1",
+                        static_cast<int>(types.size()), types.data());
         if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "could not plan: %d", SPI_result);
         plan = made;
     }
@@ -142,9 +143,9 @@ Csn release(Csn drawn) {
     std::array<Oid, 2> types{INT8OID, INT4OID};
     std::array<Datum, 2> arguments{Int64GetDatum(drawn), Int32GetDatum(position_timeline())};
     SPI_connect();
-    if (SPI_execute_with_args("SELECT waybill.release($1, $2)", static_cast<int>(types.size()), types.data(),
+    if (SPI_execute_with_args("SELECT waybill_internal.release($1, $2)", static_cast<int>(types.size()), types.data(),
                               arguments.data(), nullptr, false, 1) != SPI_OK_SELECT)
-        elog(ERROR, "could not call waybill.release()");
+        elog(ERROR, "could not call waybill_internal.release()");
     bool is_null;
     const Csn released = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
     SPI_finish();

@@ -1,4 +1,5 @@
-// waybill.key_columns(): the key under which a captured table is published, for the view waybill.captured_tables.
+// waybill_internal.key_columns(): the key under which a captured table is published, for the view
+// waybill.captured_tables.
 #include "postgres.hpp"
 #include "table_info.hpp"
 

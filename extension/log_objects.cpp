@@ -21,6 +21,14 @@ struct KnownObjects {
 
 KnownObjects known;
 
+[[noreturn]] void refuse_missing(const char *object) {
+    ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("%s of the extension waybill does not exist", object),
+            errhint("If the schema \"%s\" was renamed, give it its name back. Else install the extension with CREATE "
+                    "EXTENSION waybill.",
+                    log_schema));
+    pg_unreachable();
+}
+
 } // namespace
 
 Oid find_log_object(const char *name) {
@@ -40,9 +48,7 @@ Oid find_log_object(const char *name) {
 
 Oid log_object(const char *name) {
     const Oid found = find_log_object(name);
-    if (!OidIsValid(found))
-        ereport(ERROR, errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("relation \"waybill.%s\" does not exist", name),
-                errhint("Install the extension with CREATE EXTENSION waybill."));
+    if (!OidIsValid(found)) refuse_missing(psprintf("relation \"%s.%s\"", log_schema, name));
     return found;
 }
 
@@ -56,8 +62,11 @@ void leave_old_log() {
 
 Oid trigger_function(const char *name) {
     const oidvector *no_arguments = buildoidvector(nullptr, 0);
-    return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(no_arguments),
-                           ObjectIdGetDatum(get_namespace_oid(log_schema, true)));
+    const Oid function =
+        GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name), PointerGetDatum(no_arguments),
+                        ObjectIdGetDatum(get_namespace_oid(log_schema, true)));
+    if (!OidIsValid(function)) refuse_missing(psprintf("function %s.%s()", log_schema, name));
+    return function;
 }
 
 namespace {

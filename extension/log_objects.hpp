@@ -5,17 +5,17 @@
 
 namespace waybill {
 
-inline constexpr const char *log_schema = "waybill";
+inline constexpr const char *log_schema = "waybill_internal";
 
-// The oid of waybill.<name>; known from the last time if nothing was invalidated since.
+// The oid of waybill_internal.<name>; known from the last time if nothing was invalidated since.
 // Error: undefined_object when the extension is not (or no longer) installed.
 Oid log_object(const char *name);
 
 // The same, or InvalidOid.
 Oid find_log_object(const char *name);
 
-// The function waybill.<name>() of some of our triggers, by which they are told: their names may come out of another
-// database's dump.
+// The function waybill_internal.<name>() of some of our triggers, by which they are told.
+// Error: as log_object(): what fires our triggers and does not find us would capture nothing.
 Oid trigger_function(const char *name);
 
 // last_value of a sequence. Unlike nextval and setval, reading takes no lock that the fence would wait for.

@@ -138,7 +138,8 @@ Datum waybill_sequence_value(PG_FUNCTION_ARGS) {
     const char *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
     const Oid sequence = waybill::log_object(name);
     if (get_rel_relkind(sequence) != RELKIND_SEQUENCE)
-        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"waybill.%s\" is not a sequence", name));
+        ereport(ERROR, errcode(ERRCODE_WRONG_OBJECT_TYPE),
+                errmsg("\"%s.%s\" is not a sequence", waybill::log_schema, name));
     PG_RETURN_INT64(waybill::sequence_value(sequence));
 }
 

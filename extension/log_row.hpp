@@ -1,4 +1,4 @@
-// The rows of waybill.change_log and its segments, as C++ sees them.
+// The rows of waybill_internal.change_log and its segments, as C++ sees them.
 #pragma once
 
 #include "postgres.hpp"
@@ -7,7 +7,8 @@ namespace waybill {
 
 using Csn = std::int64_t;
 
-// Csns are drawn in these steps: the numbers between are for the places of prepared transactions (waybill.release()).
+// Csns are drawn in these steps: the numbers between are for the places of prepared transactions
+// (waybill_internal.release()).
 inline constexpr Csn csn_step = 10'000;
 
 // Columns, in order; the offset of attribute n is n - 1. Fixed-width ones first, without padding:
@@ -24,10 +25,10 @@ enum LogColumn {
     log_columns
 };
 
-// Segments of the log's ring: the tables waybill.segment_0 … segment_7, filled in turn.
+// Segments of the log's ring: the tables waybill_internal.segment_0 … segment_7, filled in turn.
 inline constexpr std::int64_t segment_count = 8;
 
-// Slots of the prepared log: the tables waybill.prepared_0 and waybill.prepared_1.
+// Slots of the prepared log: the tables waybill_internal.prepared_0 and waybill_internal.prepared_1.
 inline constexpr std::int64_t prepared_slots = 2;
 
 Oid prepared_table(std::int64_t slot);

@@ -1,5 +1,6 @@
-// waybill.parse_condition(): a condition as a user writes it, to one that PostgreSQL printed, which can be compared and
-// be the WHEN of a trigger. What is wrong with it is said here.
+// A capture condition as a user writes it, to one that PostgreSQL printed. What is wrong with it is said here.
+#include "parse_condition.hpp"
+
 #include "postgres.hpp"
 #include "scope.hpp"
 
@@ -166,28 +167,31 @@ const char *print(Relation relation, Node *expression) {
 
 } // namespace
 
+PrintedCondition print_condition(Oid table, const char *condition) {
+    Relation relation = relation_open(table, AccessShareLock);
+    PrintedCondition printed{};
+    Node *expression = parse_condition(relation, condition);
+    static constexpr std::array<SettingValue, 4> whole{{{"datestyle", "ISO"},
+                                                        {"extra_float_digits", "1"},
+                                                        {"quote_all_identifiers", "off"},
+                                                        {"standard_conforming_strings", "on"}}};
+    with_settings(whole, [&] {
+        // What is printed may be printed in yet another form when it was read again (lists of IN); then it stays as it
+        // is.
+        for (int i = 0; i < 3; ++i)
+            expression = parse_condition(relation, printed.on_row = print(relation, expression));
+        printed.on_old = deparse_expression(expression, deparse_context_for("old", table), true, false);
+    });
+    relation_close(relation, AccessShareLock);
+    return printed;
+}
+
 } // namespace waybill
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(waybill_parse_condition);
 PG_FUNCTION_INFO_V1(waybill_capture_condition);
-PGDLLEXPORT Datum waybill_parse_condition(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_capture_condition(PG_FUNCTION_ARGS);
-
-// parse_condition(table regclass, condition text, of_old boolean) → text, with names of columns as they are or as OLD's
-Datum waybill_parse_condition(PG_FUNCTION_ARGS) {
-    using namespace waybill;
-    Relation relation = relation_open(PG_GETARG_OID(0), AccessShareLock);
-    const char *condition = TextDatumGetCString(PG_GETARG_DATUM(1));
-    Node *expression = parse_condition(relation, condition);
-    // What is printed may be printed in yet another form when it was read again (lists of IN); then it stays as it is.
-    for (int i = 0; i < 3; ++i) expression = parse_condition(relation, condition = print(relation, expression));
-    if (PG_GETARG_BOOL(2))
-        condition = deparse_expression(expression, deparse_context_for("old", RelationGetRelid(relation)), true, false);
-    relation_close(relation, AccessShareLock);
-    PG_RETURN_TEXT_P(cstring_to_text(condition));
-}
 
 // The function of the disabled trigger that keeps a condition: there is nothing to do if somebody enables it.
 Datum waybill_capture_condition(PG_FUNCTION_ARGS) {

@@ -70,6 +70,7 @@ extern "C" {
 #include <storage/bufmgr.h>
 #include <storage/latch.h>
 #include <storage/lmgr.h>
+#include <utils/acl.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
 #include <utils/bytea.h>
@@ -171,6 +172,15 @@ inline bool walk_expression(Node *node, bool (*visit)(Node *, void *), void *con
 #endif
 }
 
+// Whether the present role owns a table. Error: there is none of this oid.
+inline bool owns_table(Oid table) {
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(RelationRelationId, table, GetUserId());
+#else
+    return pg_class_ownercheck(table, GetUserId());
+#endif
+}
+
 // Virtual generated columns (PostgreSQL 18) have no stored value.
 inline bool is_stored(const FormData_pg_attribute &attribute) {
 #if PG_VERSION_NUM >= 180000
@@ -252,13 +262,6 @@ inline Oid range_of_multirange(Oid type) {
 #else
     return InvalidOid;
 #endif
-}
-
-inline bool is_detach(AlterTableType subcommand) {
-#if PG_VERSION_NUM >= 140000
-    if (subcommand == AT_DetachPartitionFinalize) return true;
-#endif
-    return subcommand == AT_DetachPartition;
 }
 
 inline void reserve_setting_prefix(const char *prefix) {

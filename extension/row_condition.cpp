@@ -9,6 +9,7 @@ namespace {
 
 // As the executor has it, reused from row to row.
 struct Evaluator {
+    Oid role; // that it was made for; invalid when there is none yet
     ExprState *state;
     ExprContext *context;
     bool depends_on_settings; // functions of users may
@@ -19,9 +20,9 @@ struct Evaluator {
 struct RowCondition {
     Expr *expression;
     char *table;
-    Oid owner;
     bool can_change;
     Evaluator evaluator;
+    MemoryContext evaluator_context; // owns what `evaluator` refers to
 };
 
 namespace {
@@ -46,29 +47,26 @@ bool uses_objects_of_users(Node *node, void *context) {
                                walk_expression(node, uses_objects_of_users, context));
 }
 
-// Runs `work` with the privileges of a role. On ERROR the abort of the (sub)transaction goes back to the present one.
-template <typename Work>
-void with_role(Oid role, Work work) {
-    Oid before;
-    int security_context;
-    GetUserIdAndSecContext(&before, &security_context);
-    SetUserIdAndSecContext(role, security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-    work();
-    SetUserIdAndSecContext(before, security_context);
-}
-
 Evaluator make_evaluator(const RowCondition &condition) {
     Evaluator evaluator{};
     // Bodies of SQL functions become part of the expression here: their names must mean what they always mean.
-    with_role(condition.owner, [&] {
-        with_pinned_settings([&] {
-            Expr *planned = expression_planner(condition.expression);
-            evaluator.depends_on_settings = calls_functions_of_users(reinterpret_cast<Node *>(planned), nullptr);
-            evaluator.state = ExecInitQual(make_ands_implicit(planned), nullptr);
-            evaluator.context = CreateStandaloneExprContext();
-        });
+    with_pinned_settings([&] {
+        Expr *planned = expression_planner(condition.expression);
+        evaluator.depends_on_settings = calls_functions_of_users(reinterpret_cast<Node *>(planned), nullptr);
+        evaluator.state = ExecInitQual(make_ands_implicit(planned), nullptr);
+        evaluator.context = CreateStandaloneExprContext();
     });
+    evaluator.role = GetUserId();
     return evaluator;
+}
+
+// The evaluator for the present role: each writer's own rights on functions count.
+const Evaluator &evaluator_of(RowCondition &condition) {
+    if (condition.evaluator.role == GetUserId()) return condition.evaluator;
+    condition.evaluator.role = InvalidOid; // in case of an error
+    MemoryContextReset(condition.evaluator_context);
+    condition.evaluator = with_memory_context(condition.evaluator_context, [&] { return make_evaluator(condition); });
+    return condition.evaluator;
 }
 
 void tell_condition(void *table) {
@@ -91,13 +89,13 @@ bool evaluate(const RowCondition &condition, const Evaluator &evaluator, TupleTa
 
 } // namespace
 
-const RowCondition *make_row_condition(const char *when, const RelationData &relation, Oid owner) {
+RowCondition *make_row_condition(const char *when, const RelationData &relation) {
     auto *condition = static_cast<RowCondition *>(palloc0(sizeof(RowCondition)));
     condition->expression = static_cast<Expr *>(stringToNode(when));
     condition->table = pstrdup(NameStr(relation.rd_rel->relname));
-    condition->owner = owner;
     condition->can_change = uses_objects_of_users(reinterpret_cast<Node *>(condition->expression), nullptr);
-    condition->evaluator = make_evaluator(*condition);
+    condition->evaluator_context =
+        AllocSetContextCreate(CurrentMemoryContext, "waybill condition", ALLOCSET_SMALL_SIZES);
     return condition;
 }
 
@@ -105,10 +103,10 @@ bool can_change(const RowCondition &condition) {
     return condition.can_change;
 }
 
-bool satisfies(const RowCondition &condition, TupleTableSlot *row) {
+bool satisfies(RowCondition &condition, TupleTableSlot *row) {
     if (evaluating) return evaluate(condition, make_evaluator(condition), row);
     evaluating = true;
-    const bool satisfied = evaluate(condition, condition.evaluator, row);
+    const bool satisfied = evaluate(condition, evaluator_of(condition), row);
     evaluating = false;
     return satisfied;
 }

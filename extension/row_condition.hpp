@@ -13,16 +13,15 @@ namespace waybill {
 struct RowCondition;
 
 // Makes the condition of a table or partition, from the WHEN of its trigger; allocated in the current memory context.
-// `owner` is of the table that was captured: it is his privileges on functions that count, not the writers'.
-// Error: what PostgreSQL finds wrong with it now.
-const RowCondition *make_row_condition(const char *when, const RelationData &relation, Oid owner);
+RowCondition *make_row_condition(const char *when, const RelationData &relation);
 
 // Whether what PostgreSQL made of it depends on types or functions that can be altered: of users, not its own.
 bool can_change(const RowCondition &condition);
 
-// Whether a row of that table or partition satisfies its condition; null is false. Functions in it run as the writer.
-// Error: whatever they raise, which fails the writer's statement.
-bool satisfies(const RowCondition &condition, TupleTableSlot *row);
+// Whether a row of that table or partition satisfies its condition; null is false. It is planned and run with the
+// writer's rights, as PostgreSQL does with the WHEN of a trigger.
+// Error: whatever its functions raise, or that the writer may not call one, which fails the writer's statement.
+bool satisfies(RowCondition &condition, TupleTableSlot *row);
 
 // Called when a transaction ends; true when an error broke off an evaluation: then what was prepared is to be made
 // anew.

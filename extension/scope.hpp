@@ -25,6 +25,17 @@ void with_error_context(void (*tell)(void *), void *argument, Work work) {
     error_context_stack = context.previous;
 }
 
+// Runs `work` with the rights of a role. On ERROR the abort of the (sub)transaction goes back to the present one.
+template <typename Work>
+void with_role(Oid role, Work work) {
+    Oid before;
+    int security_context;
+    GetUserIdAndSecContext(&before, &security_context);
+    SetUserIdAndSecContext(role, security_context | SECURITY_LOCAL_USERID_CHANGE);
+    work();
+    SetUserIdAndSecContext(before, security_context);
+}
+
 struct SettingValue {
     const char *name;
     const char *value;

@@ -20,7 +20,7 @@ struct KnownShape {
 HTAB *known_shapes;
 bool new_shapes;        // some may not be stored
 bool storing_shapes;    // the present transaction stores some
-Oid known_shapes_table; // the waybill.shape that `known_shapes` speaks of
+Oid known_shapes_table; // the waybill_internal.shape that `known_shapes` speaks of
 
 // --- the definition ---------------------------------------------------------------------------------------------
 

@@ -6,8 +6,9 @@
 
 namespace waybill {
 
-// The number of the shape that `relation` has now with the key columns `key`. It is looked up in waybill.shape, or
-// drawn and kept until store_new_shapes() stores it with the first transaction that needs it.
+// The number of the shape that `relation` has now with the key columns `key`. It is looked up in
+// waybill_internal.shape, or drawn and kept until store_new_shapes() stores it with the first transaction that needs
+// it.
 std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key);
 
 // Stores the shapes that this backend drew and no committed transaction has stored yet. Two backends may draw numbers

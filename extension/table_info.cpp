@@ -90,17 +90,27 @@ Origin trigger_origin(Oid trigger, Oid relation) {
     return origin;
 }
 
-// The row triggers with a function of ours on a table, copied: the relation's own list goes when an invalidation
-// arrives.
-std::span<const Oid> row_triggers(const RelationData &relation, const char *function_name) {
+bool is_recording(const Trigger &trigger) {
+    return trigger.tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+                              TRIGGER_TYPE_DELETE) &&
+           trigger.tgqual == nullptr && trigger.tgnattr == 0;
+}
+
+bool keeps_condition(const Trigger &trigger) {
+    return trigger.tgtype == (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_DELETE) && trigger.tgqual != nullptr;
+}
+
+// The triggers with a function of ours on a table, as enable_capture() makes them; copied: the relation's own list goes
+// when an invalidation arrives.
+std::span<const Oid> triggers_with(const RelationData &relation, const char *function_name,
+                                   bool (*is_ours)(const Trigger &)) {
     const Oid function = trigger_function(function_name);
     const TriggerDesc *triggers = relation.trigdesc;
     const auto number = static_cast<std::size_t>(triggers == nullptr ? 0 : triggers->numtriggers);
     auto *oids = static_cast<Oid *>(palloc(sizeof(Oid) * (number + 1)));
     std::size_t count = 0;
     for (std::size_t i = 0; i < number; ++i)
-        if (const Trigger &trigger = triggers->triggers[i];
-            trigger.tgfoid == function && TRIGGER_FOR_ROW(trigger.tgtype))
+        if (const Trigger &trigger = triggers->triggers[i]; trigger.tgfoid == function && is_ours(trigger))
             oids[count++] = trigger.tgoid;
     return {oids, count};
 }
@@ -115,7 +125,7 @@ struct Recorder {
 // being detached concurrently: that counts only when there is no other.
 Recorder find_recorder(const RelationData &relation) {
     Recorder found;
-    const std::span<const Oid> triggers = row_triggers(relation, "capture");
+    const std::span<const Oid> triggers = triggers_with(relation, "capture", is_recording);
     const List *ancestors = relation.rd_rel->relispartition ? get_partition_ancestors(relation.rd_id) : NIL;
     for (const Oid trigger : triggers) {
         const Origin origin = trigger_origin(trigger, relation.rd_id);
@@ -136,25 +146,26 @@ const Trigger &find_trigger(const RelationData &relation, Oid trigger) {
     elog(ERROR, "could not find trigger %u of relation %u", trigger, relation.rd_id);
 }
 
-// The arguments of a trigger, which name the key columns; copied.
-std::span<char *const> trigger_arguments(const RelationData &relation, Oid trigger) {
+// What the arguments of a row trigger say (waybill_internal.capture()).
+struct CaptureArguments {
+    bool has_condition; // one that may be gone
+    std::span<char *const> key;
+};
+
+CaptureArguments capture_arguments(const RelationData &relation, Oid trigger) {
     const Trigger &found = find_trigger(relation, trigger);
     const auto count = static_cast<std::size_t>(found.tgnargs);
     auto **arguments = static_cast<char **>(palloc(sizeof(char *) * (count + 1)));
     std::transform(found.tgargs, found.tgargs + count, arguments, pstrdup);
-    return {arguments, count};
+    if (count == 0) return {};
+    return {.has_condition = std::strcmp(arguments[0], "when") == 0, .key = {arguments + 1, count - 1}};
 }
 
 // The condition that a captured table gave its rows, on the table itself or as it was cloned to a partition.
-const RowCondition *condition_of(const RelationData &relation, const RelationData &published) {
-    for (const Oid trigger : row_triggers(relation, "capture_condition")) {
-        if (trigger_origin(trigger, relation.rd_id).relation != published.rd_id) continue;
-        const Trigger &keeper = find_trigger(relation, trigger);
-        // Others were not made by enable_capture(), and their WHEN may be on two rows.
-        if (keeper.tgqual == nullptr || keeper.tgtype != (TRIGGER_TYPE_ROW | TRIGGER_TYPE_AFTER | TRIGGER_TYPE_DELETE))
-            continue;
-        return make_row_condition(pstrdup(keeper.tgqual), relation, published.rd_rel->relowner);
-    }
+RowCondition *condition_of(const RelationData &relation, const RelationData &published) {
+    for (const Oid trigger : triggers_with(relation, "capture_condition", keeps_condition))
+        if (trigger_origin(trigger, relation.rd_id).relation == published.rd_id)
+            return make_row_condition(pstrdup(find_trigger(relation, trigger).tgqual), relation);
     return nullptr;
 }
 
@@ -193,10 +204,8 @@ Oid primary_key_index(Relation relation) {
     return found;
 }
 
-// The key of a captured table, which the trigger that was created on it names, as attribute numbers. See
-// published_key().
-std::span<const AttrNumber> key_attributes(Relation relation, Oid trigger) {
-    const std::span<char *const> named_columns = trigger_arguments(*relation, trigger);
+// The key of a captured table, for which columns may be named, as attribute numbers. See published_key().
+std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *const> named_columns) {
     if (!named_columns.empty()) {
         auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * named_columns.size()));
         for (std::size_t i = 0; i < named_columns.size(); ++i) {
@@ -213,8 +222,9 @@ std::span<const AttrNumber> key_attributes(Relation relation, Oid trigger) {
 const TableInfo *make_table_info(const RelationData &relation) {
     auto *info = static_cast<TableInfo *>(palloc0(sizeof(TableInfo)));
     info->relation = info->published_relation = relation.rd_id;
-    // A foreign partition's rows are another server's, and their triggers get no command ids.
+    // Where rows do not tell the commands that made them: a foreign partition's are another server's.
     if (relation.rd_rel->relkind == RELKIND_FOREIGN_TABLE) return info;
+    if (relation.rd_rel->relkind == RELKIND_RELATION && relation.rd_tableam != GetHeapamTableAmRoutine()) return info;
     const Recorder recorder = find_recorder(relation);
     if (!OidIsValid(recorder.trigger)) return info;
     info->published_relation = recorder.origin.relation;
@@ -246,9 +256,11 @@ const TableInfo *make_table_info(const RelationData &relation) {
              info->relation);
     // What is being detached concurrently no longer follows an ALTER TABLE of the root: then it is none of its rows.
     if (complete) {
-        info->trigger = recorder.trigger;
+        const CaptureArguments arguments = capture_arguments(*published, recorder.origin.trigger);
         info->condition = condition_of(relation, *published);
-        info->shape = shape_number(published, key_attributes(published, recorder.origin.trigger));
+        // Rows that consumers were not to have are not published because the condition was lost.
+        if (info->condition != nullptr || !arguments.has_condition) info->trigger = recorder.trigger;
+        info->shape = shape_number(published, key_attributes(published, arguments.key));
     }
     table_close(published, AccessShareLock);
     return info;
@@ -291,7 +303,8 @@ std::optional<std::span<const Datum>> published_key(const RelationData &relation
     const Recorder recorder = find_recorder(relation);
     if (!OidIsValid(recorder.trigger)) return std::nullopt;
     Relation published = table_open(recorder.origin.relation, AccessShareLock);
-    const std::span<const AttrNumber> key = key_attributes(published, recorder.origin.trigger);
+    const std::span<const AttrNumber> key =
+        key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
     auto *names = static_cast<Datum *>(palloc(sizeof(Datum) * (key.size() + 1)));
     std::transform(key.begin(), key.end(), names, [&](AttrNumber number) {
         return DirectFunctionCall1(namein, CStringGetDatum(get_attname(published->rd_id, number, false)));

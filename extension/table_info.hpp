@@ -24,7 +24,7 @@ struct TableInfo {
     TextDependence texts;                     // what those of columns depend on
     bool depends_on_types;                    // has types that can be altered
     std::span<const ColumnEncoder> columns;
-    const RowCondition *condition; // that rows have to satisfy; null when all count
+    RowCondition *condition; // that rows have to satisfy; null when all count
 };
 
 // The facts of a table on which one of our triggers fired. Valid until the end of the transaction, whatever is altered.

@@ -7,7 +7,7 @@ namespace {
 
 [[noreturn]] void refuse(const char *function, const char *wanted) {
     ereport(ERROR, errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-            errmsg("function \"waybill.%s\" must be called by %s trigger", function, wanted),
+            errmsg("function \"waybill_internal.%s\" must be called by %s trigger", function, wanted),
             errhint("Use waybill.enable_capture() to capture a table."));
     pg_unreachable();
 }

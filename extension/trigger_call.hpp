@@ -20,8 +20,8 @@ struct TriggerCall {
     TupleTableSlot *new_row;         // null for delete and truncate
 };
 
-// Checks a call of waybill.capture() (AFTER, row level) or waybill.capture_truncate() (statement level).
-// Error: e_r_i_e_trigger_protocol_violated when it was not called as the trigger it is made for.
+// Checks a call of waybill_internal.capture() (AFTER, row level) or waybill_internal.capture_truncate() (statement
+// level). Error: e_r_i_e_trigger_protocol_violated when it was not called as the trigger it is made for.
 const TriggerData &row_trigger_data(FunctionCallInfo fcinfo);
 const TriggerData &truncate_trigger_data(FunctionCallInfo fcinfo);
 

@@ -238,7 +238,7 @@ void Pump::Flow::take(const ChangeLog::Maintained &answer) {
 
 void Pump::Flow::take(const ChangeLog::ShapeDefinition &answer) {
     if (answer.json.empty())
-        throw DataError(fmt::format("shape {} is not in waybill.shape, but the log refers to it after csn {}",
+        throw DataError(fmt::format("shape {} is not in waybill_internal.shape, but the log refers to it after csn {}",
                                     *missing_shape_, acknowledged_));
     shapes_.emplace(*missing_shape_, parse_shape(*missing_shape_, answer.json));
     missing_shape_.reset();

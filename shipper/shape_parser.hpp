@@ -1,4 +1,4 @@
-// Reads a shape from the form in which the extension keeps it (waybill.shape.definition).
+// Reads a shape from the form in which the extension keeps it (waybill_internal.shape.definition).
 #pragma once
 
 #include "change.hpp"

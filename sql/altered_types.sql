@@ -10,7 +10,7 @@ CREATE VIEW log AS
     FROM waybill.changes WHERE "table" LIKE 'altered\_types.%';
 CREATE VIEW shapes AS
     SELECT definition ->> 'table' AS "table", c ->> 'name' AS name, c ->> 'type_name' AS type, c ->> 'kind' AS kind, c -> 'labels' AS labels
-    FROM waybill.shape, json_array_elements(definition -> 'columns') c WHERE definition ->> 'schema' = 'altered_types' ORDER BY id;
+    FROM waybill_internal.shape, json_array_elements(definition -> 'columns') c WHERE definition ->> 'schema' = 'altered_types' ORDER BY id;
 
 -- An enum with a new label, a renamed one, and that is itself renamed; in one transaction with changes, and alone.
 CREATE TYPE state AS ENUM ('new', 'done');

@@ -95,7 +95,7 @@ SELECT waybill.enable_capture('t', condition => $$doubled IN (2, 4) AND status I
 UPDATE t SET total = 2, at = '2026-01-01';
 SELECT op, key, "from", "to" FROM latest ORDER BY key, op;
 SELECT waybill.enable_capture('t', key => '{status}');
-SELECT count(*) FROM waybill.capture_trigger WHERE relation = 't'::regclass;
+SELECT count(*) FROM waybill_internal.capture_trigger WHERE relation = 't'::regclass;
 UPDATE t SET total = 3;
 SELECT op, key, "from", "to" FROM latest ORDER BY key, op;
 SELECT key, condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
@@ -110,6 +110,6 @@ RESET extra_float_digits;
 SELECT condition FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 
 SELECT waybill.disable_capture('t');
-SELECT count(*) FROM waybill.capture_trigger WHERE relation = 't'::regclass;
+SELECT count(*) FROM waybill_internal.capture_trigger WHERE relation = 't'::regclass;
 
 DROP SCHEMA condition CASCADE;

@@ -24,7 +24,7 @@ ALTER TABLE t33 DROP COLUMN gone;
 ALTER TABLE t3 ATTACH PARTITION t33 FOR VALUES IN (3);
 ALTER TABLE t ATTACH PARTITION t3 FOR VALUES IN (3, 4);
 CREATE TABLE t34 PARTITION OF t3 FOR VALUES IN (4);
-SELECT relation::regclass, condition, enabled FROM waybill.capture_trigger WHERE kind = 'condition' AND relation::regclass::text ~ '^t' ORDER BY 1;
+SELECT relation::regclass, condition, enabled FROM waybill_internal.capture_trigger WHERE kind = 'condition' AND relation::regclass::text ~ '^t' ORDER BY 1;
 SELECT "table", key, condition, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 INSERT INTO t (id, part, v, n) SELECT g, p, CASE WHEN g < 5 THEN 'x' ELSE '' END, g % 2 FROM generate_series(1, 6) g, generate_series(1, 4) p;
 SELECT * FROM latest;

@@ -51,7 +51,7 @@ SELECT * FROM latest;
 SELECT waybill.enable_capture('t', condition => $$c::text = 'A'$$);
 SELECT condition FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 
--- Privileges on what it calls are the owner's matter, its rows seen whatever row security says; writers need nothing.
+-- It runs with the rights of the writer, as the WHEN of a trigger does, and sees rows whatever row security says.
 CREATE ROLE regress_waybill_owner;
 CREATE ROLE regress_waybill_writer;
 GRANT ALL ON SCHEMA condition_security TO regress_waybill_owner;
@@ -69,24 +69,66 @@ SELECT waybill.enable_capture('t', condition => 'true');
 SELECT key, condition, problem FROM waybill.captured_tables WHERE "table" = 'o'::regclass;
 SET ROLE regress_waybill_writer;
 INSERT INTO o VALUES (1, 1), (2, 0);
-SELECT waybill.parse_condition('o', 'true', false);
+SET ROLE regress_waybill_owner;
+INSERT INTO o VALUES (1, 1), (2, 0);
+SET ROLE regress_waybill_writer;
+INSERT INTO o VALUES (3, 1); -- prepared for another role
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION secret TO regress_waybill_writer;
+SET ROLE regress_waybill_writer;
+INSERT INTO o VALUES (3, 1), (4, 0);
 RESET ROLE;
 SELECT * FROM latest;
-REVOKE ALL ON FUNCTION secret FROM regress_waybill_owner;
-SET ROLE regress_waybill_writer;
-INSERT INTO o VALUES (3, 1);
-RESET ROLE;
 
--- Triggers of one's own with the function are no conditions on rows, and hide nothing from others.
+-- Nobody has code run by others through a condition: neither by whoever reads what a table's condition is,
+CREATE FUNCTION tell(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE WARNING 'run by %', current_user; RETURN true; END $$;
+SET ROLE regress_waybill_owner;
+SELECT waybill.enable_capture('o', condition => 'condition_security.tell(1)');
+RESET ROLE;
+SELECT condition FROM waybill.captured_tables WHERE "table" = 'o'::regclass;
+INSERT INTO o VALUES (5, 0);
+SET ROLE regress_waybill_writer;
+INSERT INTO o VALUES (6, 0);
+SET ROLE regress_waybill_owner;
+SELECT waybill.enable_capture('o');
+RESET ROLE;
+-- nor through triggers of one's own with our functions or names, which do not count.
+GRANT TRIGGER ON o TO regress_waybill_writer;
+GRANT pg_read_all_data TO regress_waybill_writer; -- and with it USAGE on all schemas
+SET ROLE regress_waybill_writer;
+CREATE TRIGGER x AFTER DELETE ON o FOR EACH ROW WHEN (condition_security.tell(1)) EXECUTE FUNCTION waybill_internal.capture_condition();
+CREATE TRIGGER "!waybill_condition_x" AFTER DELETE ON o FOR EACH ROW WHEN (condition_security.tell(1)) EXECUTE FUNCTION waybill_internal.capture_condition();
+CREATE TRIGGER "!a" AFTER INSERT ON o FOR EACH ROW EXECUTE FUNCTION waybill_internal.capture('nope');
+CREATE TRIGGER "!waybill_capture_a" AFTER INSERT OR UPDATE OR DELETE ON o FOR EACH ROW EXECUTE FUNCTION waybill_internal.capture('key', 'n');
+CREATE TRIGGER "!waybill_capture_truncate" AFTER INSERT ON o FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CREATE OR REPLACE TRIGGER "!waybill_capture_truncate" AFTER TRUNCATE ON o FOR EACH STATEMENT EXECUTE FUNCTION suppress_redundant_updates_trigger();
+SELECT format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON o FOR EACH ROW WHEN (false) EXECUTE FUNCTION suppress_redundant_updates_trigger()', tgname) AS replace
+FROM pg_trigger WHERE tgrelid = 'o'::regclass AND tgname LIKE '!waybill\_capture%' AND tgname !~ 'truncate$' \gset
+\set VERBOSITY sqlstate
+:replace;
+\set VERBOSITY default
+RESET ROLE;
+REVOKE pg_read_all_data FROM regress_waybill_writer;
+GRANT ALL ON SCHEMA condition_security TO regress_waybill_writer;
+GRANT CREATE ON DATABASE :"DBNAME" TO regress_waybill_writer;
+SET ROLE regress_waybill_writer;
+CREATE SCHEMA elements CREATE TABLE e (id int) CREATE TRIGGER "!waybill_capture_x" AFTER INSERT ON e FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CREATE TRIGGER plain AFTER INSERT ON o FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+SET ROLE regress_waybill_owner;
+ALTER TRIGGER plain ON o RENAME TO "!waybill_plain";
+DROP TRIGGER plain ON o;
+RESET ROLE;
+REVOKE CREATE ON DATABASE :"DBNAME" FROM regress_waybill_writer;
 SET ROLE regress_waybill_owner;
 SELECT waybill.enable_capture('o', condition => 'n > 0');
-CREATE TRIGGER "!" AFTER UPDATE ON o FOR EACH ROW WHEN (OLD.n <> NEW.n) EXECUTE FUNCTION waybill.capture_condition();
-CREATE TRIGGER "!!" AFTER DELETE ON o FOR EACH ROW EXECUTE FUNCTION waybill.capture_condition();
-CREATE TRIGGER second AFTER DELETE ON o FOR EACH ROW WHEN (OLD.n > 1) EXECUTE FUNCTION waybill.capture_condition();
-INSERT INTO o VALUES (4, 0), (5, 1);
 RESET ROLE;
+-- Those that a superuser makes do nothing, and that is said.
+CREATE TRIGGER "!waybill_a" AFTER UPDATE ON o FOR EACH ROW WHEN (OLD.n <> NEW.n) EXECUTE FUNCTION waybill_internal.capture_condition();
+CREATE TRIGGER "!waybill_b" AFTER DELETE ON o FOR EACH ROW EXECUTE FUNCTION waybill_internal.capture_condition();
+CREATE TRIGGER "!waybill_capture" AFTER INSERT ON o FOR EACH ROW WHEN (false) EXECUTE FUNCTION waybill_internal.capture('key', 'n');
+INSERT INTO o VALUES (7, 0), (8, 1);
 SELECT * FROM latest;
-SELECT "table", condition FROM waybill.captured_tables WHERE "table"::text ~ '^[ot]$' ORDER BY 1;
+SELECT "table", condition, problem FROM waybill.captured_tables WHERE "table"::text ~ '^[ot]$' ORDER BY 1;
 
 DROP SCHEMA condition_security, hostile2 CASCADE;
 DROP OWNED BY regress_waybill_owner, regress_waybill_writer;

@@ -7,6 +7,8 @@ CREATE ROLE regress_waybill_ddl;
 GRANT ALL ON SCHEMA ddl_watch TO regress_waybill_ddl;
 SELECT waybill.grant_capture('regress_waybill_ddl');
 SET search_path = ddl_watch;
+CREATE VIEW ours AS SELECT relation, name, kind, enabled FROM waybill_internal.capture_trigger;
+GRANT SELECT ON ours TO regress_waybill_ddl;
 SET ROLE regress_waybill_ddl;
 CREATE VIEW problems AS SELECT "table", problem FROM waybill.captured_tables WHERE "table"::text ~ '^(t|p|r)$' ORDER BY "table"::text;
 
@@ -20,18 +22,22 @@ DROP TRIGGER "!waybill_capture_truncate" ON t;
 SELECT * FROM problems;
 SELECT waybill.enable_capture('t');
 DO $$ BEGIN -- its name is different in each database
-    EXECUTE (SELECT format('DROP TRIGGER %I ON t', name) FROM waybill.capture_trigger WHERE relation = 't'::regclass AND kind = 'row');
+    EXECUTE (SELECT format('DROP TRIGGER %I ON t', name) FROM ours WHERE relation = 't'::regclass AND kind = 'row');
 END $$;
 SELECT * FROM problems;
 SELECT waybill.enable_capture('t');
-SELECT count(*) FROM waybill.capture_trigger WHERE relation = 't'::regclass;
--- Triggers are told by their function, not by their name.
-DO $$ BEGIN
-    EXECUTE (SELECT format('ALTER TRIGGER %I ON t RENAME TO "!waybill_capture_of_another_database"', name)
-             FROM waybill.capture_trigger WHERE relation = 't'::regclass AND kind = 'row');
-END $$;
+SELECT count(*) FROM ours WHERE relation = 't'::regclass;
+-- Triggers are told by their function, not by their name, which is for superusers to change: pg_restore, say.
+SELECT format('ALTER TRIGGER %I ON t RENAME TO "!waybill_capture_of_another_database"', name) AS rename
+FROM ours WHERE relation = 't'::regclass AND kind = 'row' \gset
+\set VERBOSITY sqlstate
+:rename;
+\set VERBOSITY default
+RESET ROLE;
+:rename;
+SET ROLE regress_waybill_ddl;
 SELECT waybill.enable_capture('t'), waybill.enable_capture('t', key => '{v}');
-SELECT name, kind, enabled FROM waybill.capture_trigger WHERE relation = 't'::regclass ORDER BY name;
+SELECT name, kind, enabled FROM ours WHERE relation = 't'::regclass ORDER BY name;
 ALTER TABLE t SET UNLOGGED;
 SELECT waybill.enable_capture('t');
 ALTER TABLE t SET LOGGED;
@@ -51,7 +57,7 @@ CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2) PARTITION BY RANGE (id);
 CREATE TABLE p2a PARTITION OF p2 DEFAULT;
 CREATE TABLE p3 (region int, id int);
 ALTER TABLE p ATTACH PARTITION p3 FOR VALUES IN (3);
-SELECT relation::regclass, kind, enabled FROM waybill.capture_trigger
+SELECT relation::regclass, kind, enabled FROM ours
 WHERE relation::regclass::text ~ '^p[0-9]' ORDER BY 1, 2;
 SELECT * FROM problems;
 ALTER TABLE p1 DISABLE TRIGGER ALL;
@@ -77,7 +83,7 @@ SELECT * FROM problems;
 ALTER TABLE p DETACH PARTITION p1;
 SELECT waybill.disable_capture('p');
 SELECT waybill.enable_capture('p');
-SELECT relation::regclass, kind FROM waybill.capture_trigger WHERE relation::regclass::text ~ '^(p|of)';
+SELECT relation::regclass, kind FROM ours WHERE relation::regclass::text ~ '^(p|of)';
 CREATE TABLE r (id int) PARTITION BY LIST (id);
 CREATE TABLE other (id int);
 ALTER TABLE r ATTACH PARTITION other DEFAULT;

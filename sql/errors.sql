@@ -27,7 +27,7 @@ DECLARE
     hint text;
     code text;
 BEGIN
-    FOREACH o IN ARRAY ARRAY['temporary', 'unlogged', 'v', 'mv', 's', 'f', 'p1', 'pg_catalog.pg_class', 'waybill.change_log', NULL]
+    FOREACH o IN ARRAY ARRAY['temporary', 'unlogged', 'v', 'mv', 's', 'f', 'p1', 'pg_catalog.pg_class', 'waybill_internal.change_log', NULL]
     LOOP
         BEGIN
             PERFORM waybill.enable_capture(o::regclass);
@@ -43,16 +43,16 @@ SELECT waybill.enable_capture('nosuch');
 SELECT waybill.enable_capture('t', key => '{nosuch}');
 
 -- The trigger functions only work as the triggers they are made for.
-SELECT waybill.capture();
-CREATE TRIGGER wrong BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION waybill.capture();
+SELECT waybill_internal.capture();
+CREATE TRIGGER "!waybill_wrong" BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION waybill_internal.capture();
 INSERT INTO t VALUES (1);
-DROP TRIGGER wrong ON t;
-CREATE TRIGGER wrong AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION waybill.capture();
+DROP TRIGGER "!waybill_wrong" ON t;
+CREATE TRIGGER "!waybill_wrong" AFTER INSERT ON t FOR EACH STATEMENT EXECUTE FUNCTION waybill_internal.capture();
 INSERT INTO t VALUES (1);
-DROP TRIGGER wrong ON t;
-CREATE TRIGGER wrong AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION waybill.capture_truncate();
+DROP TRIGGER "!waybill_wrong" ON t;
+CREATE TRIGGER "!waybill_wrong" AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION waybill_internal.capture_truncate();
 INSERT INTO t VALUES (1);
-DROP TRIGGER wrong ON t;
+DROP TRIGGER "!waybill_wrong" ON t;
 INSERT INTO t VALUES (1);
 
 -- What is not possible.
@@ -70,8 +70,8 @@ ROLLBACK;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT waybill.maintain();
 ROLLBACK;
-SELECT * FROM waybill.decode('\x0f');
-SELECT * FROM waybill.decode('\x0349');
+SELECT * FROM waybill_internal.decode('\x0f');
+SELECT * FROM waybill_internal.decode('\x0349');
 DROP SERVER server CASCADE;
 DROP FOREIGN DATA WRAPPER w;
 

@@ -30,7 +30,7 @@ SELECT * FROM log;
 
 -- The order of the key's columns is kept in the shape.
 SELECT DISTINCT definition ->> 'table' AS "table", definition -> 'key' ->> 0 AS first, definition -> 'key' ->> 1 AS second
-FROM waybill.shape WHERE definition ->> 'schema' = 'key' ORDER BY 1;
+FROM waybill_internal.shape WHERE definition ->> 'schema' = 'key' ORDER BY 1;
 
 -- Another key; then the column goes.
 SELECT waybill.enable_capture('named', key => '{a}');

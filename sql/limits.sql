@@ -34,7 +34,7 @@ DELETE FROM toasted;
 SELECT op, before ->> 'n' AS old, after ->> 'n' AS new,
        before ->> 'big' = repeat('b', 100000) AS old_big, length(before ->> 'kept') AS kept, length(before ->> 'compressed') AS compressed
 FROM log WHERE "table" = 'toasted';
-SELECT c.tx, c.op, round(sum(length(payload)) / 100000.0, 1) AS hundred_thousands FROM waybill.change_log l
+SELECT c.tx, c.op, round(sum(length(payload)) / 100000.0, 1) AS hundred_thousands FROM waybill_internal.change_log l
 JOIN (SELECT csn, dense_rank() OVER (ORDER BY csn) AS tx, op FROM waybill.changes WHERE "table" = 'limits.toasted') c USING (csn)
 GROUP BY c.tx, c.op ORDER BY c.tx;
 

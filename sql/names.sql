@@ -28,7 +28,7 @@ SELECT * FROM captured ORDER BY "table"::text COLLATE "C";
 
 -- A stream's tables are schema.table, as they are.
 SELECT waybill.create_stream('It''s a "stream" %s', (SELECT array_agg((definition ->> 'schema') || '.' || (definition ->> 'table'))
-                                                     FROM waybill.shape WHERE definition ->> 'schema' LIKE 'Na"mes%')) > 0 AS created;
+                                                     FROM waybill_internal.shape WHERE definition ->> 'schema' LIKE 'Na"mes%')) > 0 AS created;
 SELECT cardinality(tables) FROM waybill.stream WHERE name LIKE 'It%';
 SELECT backlog_changes FROM waybill.status WHERE stream LIKE 'It%';
 SELECT waybill.drop_stream('It''s a "stream" %s');

@@ -9,7 +9,7 @@ CREATE VIEW log AS
     SELECT dense_rank() OVER (ORDER BY csn) AS tx, index, split_part("table", '.', 2) AS "table", op, key, before, after
     FROM waybill.changes WHERE "table" LIKE 'partition.%';
 CREATE VIEW triggers AS
-    SELECT relation::regclass, kind, parent <> 0 AS clone, enabled, count(*) FROM waybill.capture_trigger
+    SELECT relation::regclass, kind, parent <> 0 AS clone, enabled, count(*) FROM waybill_internal.capture_trigger
     WHERE relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'partition'::regnamespace) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3;
 
 -- A table that is captured already becomes a partition: its changes are the root's from then on, each of them once.

@@ -23,7 +23,7 @@ SET ROLE regress_waybill_owner;
 SELECT waybill.enable_capture('t');
 SELECT "table", key FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 INSERT INTO t VALUES (1, 'by the owner');
-SELECT count(*) FROM waybill.change_log;
+SELECT count(*) FROM waybill_internal.change_log;
 SELECT count(*) FROM waybill.changes;
 SELECT waybill.acknowledge('default', 1);
 RESET ROLE;
@@ -55,9 +55,9 @@ RESET ROLE;
 SELECT op, key, after FROM log;
 
 SELECT p.oid::regprocedure AS executable_by_public FROM pg_proc p
-WHERE p.pronamespace = 'waybill'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE');
+WHERE p.pronamespace IN ('waybill'::regnamespace, 'waybill_internal'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY 1;
 SELECT p.oid::regprocedure AS without_search_path FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-WHERE p.pronamespace = 'waybill'::regnamespace AND (p.prosecdef OR l.lanname <> 'c')
+WHERE p.pronamespace IN ('waybill'::regnamespace, 'waybill_internal'::regnamespace) AND (p.prosecdef OR l.lanname <> 'c')
   AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%');
 
 DROP OWNED BY regress_waybill_owner, regress_waybill_shipper, "regress waybill other";

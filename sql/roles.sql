@@ -33,7 +33,7 @@ GRANT INSERT ON roles.t TO regress_waybill_writer;
 \c -
 SET SESSION AUTHORIZATION regress_waybill_writer;
 INSERT INTO roles.t VALUES (1, DEFAULT, 'may insert only');
-SELECT has_schema_privilege('waybill', 'USAGE') AS usage_on_waybill;
+SELECT has_schema_privilege('waybill_internal', 'USAGE') AS usage_on_waybill_internal;
 COPY roles.t (id, note) FROM stdin;
 2	copied
 \.

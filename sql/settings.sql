@@ -61,8 +61,8 @@ SELECT current_setting('datestyle') AS untouched;
 
 -- All but the first, which found nothing to delete.
 SELECT count(*) AS transactions, count(DISTINCT payload) AS different
-FROM waybill.change_log WHERE csn > (SELECT min(csn) FROM waybill.changes WHERE "table" = 'settings.t');
-SELECT count(DISTINCT definition::text) AS shapes FROM waybill.shape WHERE definition ->> 'schema' = 'settings';
+FROM waybill_internal.change_log WHERE csn > (SELECT min(csn) FROM waybill.changes WHERE "table" = 'settings.t');
+SELECT count(DISTINCT definition::text) AS shapes FROM waybill_internal.shape WHERE definition ->> 'schema' = 'settings';
 SET timezone = 'UTC';
 SET intervalstyle = 'postgres';
 SELECT e.* FROM (SELECT after FROM waybill.changes WHERE "table" = 'settings.t' ORDER BY csn DESC, index DESC LIMIT 1) c,

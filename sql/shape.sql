@@ -39,7 +39,7 @@ CREATE TABLE d (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, price cents NOT
                 doubled numeric GENERATED ALWAYS AS (price * 2) STORED);
 SELECT waybill.enable_capture('d');
 INSERT INTO d (price) VALUES (1.5);
-SELECT jsonb_pretty((c::jsonb - 'type' - 'element')) FROM waybill.shape, json_array_elements(definition -> 'columns') c
+SELECT jsonb_pretty((c::jsonb - 'type' - 'element')) FROM waybill_internal.shape, json_array_elements(definition -> 'columns') c
 WHERE definition ->> 'table' = 'd' AND definition ->> 'schema' = 'shape';
 
 -- What takes subscripts is not always an array, and not all arrays have commas.
@@ -47,7 +47,7 @@ CREATE TABLE e (id int PRIMARY KEY, v int2vector, vs int2vector[], b box[], lb b
 SELECT waybill.enable_capture('e');
 INSERT INTO e VALUES (1, '1 2 3', '{1 2,3}', '{(1,1),(0,0);(2,2),(0,0)}', '(1,1),(0,0)');
 SELECT c ->> 'name' AS name, (c ->> 'element')::oid::regtype AS element, c ->> 'delimiter' AS delimiter
-FROM waybill.shape, json_array_elements(definition -> 'columns') c
+FROM waybill_internal.shape, json_array_elements(definition -> 'columns') c
 WHERE definition ->> 'table' = 'e' AND definition ->> 'schema' = 'shape';
 SELECT after FROM log WHERE "table" = 'e';
 
@@ -63,6 +63,6 @@ UPDATE p SET v = v + 1;
 UPDATE p2 SET v = v + 1;
 TRUNCATE p;
 SELECT tx, index, "table", op, key, before, after FROM log WHERE "table" IN ('p', 'p1', 'p2');
-SELECT count(*) FROM waybill.shape WHERE definition ->> 'table' IN ('p', 'p1', 'p2') AND definition ->> 'schema' = 'shape';
+SELECT count(*) FROM waybill_internal.shape WHERE definition ->> 'table' IN ('p', 'p1', 'p2') AND definition ->> 'schema' = 'shape';
 
 DROP SCHEMA shape CASCADE;

@@ -37,7 +37,7 @@ COMMIT;
 SELECT count(*), bool_and(index = id - 20001) AS in_order, min(v), max(v) FROM log WHERE tx = 2;
 SELECT DISTINCT context FROM waybill.changes WHERE "table" = 'spill.t';
 SELECT sum(changes) = 10000 AS counted, max(chunk) + 1 = count(*) AND count(*) = max(chunks) AS complete
-FROM waybill.change_log WHERE csn = (SELECT max(csn) FROM waybill.change_log);
+FROM waybill_internal.change_log WHERE csn = (SELECT max(csn) FROM waybill_internal.change_log);
 
 -- Everything undone after it was spilled.
 BEGIN;

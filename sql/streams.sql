@@ -36,22 +36,22 @@ DO $$
 BEGIN
     FOR i IN 1..20 LOOP
         INSERT INTO t SELECT i * 100000 + g, repeat('y', 700) FROM generate_series(1, 2000) g;
-        PERFORM waybill.acknowledge('default', waybill.sequence_value('commit_seq'));
+        PERFORM waybill.acknowledge('default', waybill_internal.sequence_value('commit_seq'));
         PERFORM waybill.maintain();
     END LOOP;
 END $$;
-SELECT count(*) > 1 AS more_than_one_chunk, count(DISTINCT csn) FROM waybill.change_log;
+SELECT count(*) > 1 AS more_than_one_chunk, count(DISTINCT csn) FROM waybill_internal.change_log;
 DO $$
 BEGIN
     FOR i IN 21..40 LOOP
         INSERT INTO t SELECT i * 100000 + g, repeat('y', 700) FROM generate_series(1, 1500) g;
         COMMIT;
-        PERFORM waybill.acknowledge('default', waybill.sequence_value('commit_seq'));
+        PERFORM waybill.acknowledge('default', waybill_internal.sequence_value('commit_seq'));
         PERFORM waybill.maintain();
         COMMIT;
     END LOOP;
 END $$;
-SELECT count(DISTINCT tableoid) AS segments, count(DISTINCT csn) AS transactions FROM waybill.change_log
+SELECT count(DISTINCT tableoid) AS segments, count(DISTINCT csn) AS transactions FROM waybill_internal.change_log
 WHERE csn > waybill.acknowledged('second');
 SELECT count(*) AS transactions, bool_and(csn > before) AS in_order
 FROM (SELECT csn, lag(csn, 1, 0::bigint) OVER () AS before

@@ -64,7 +64,7 @@ DELETE FROM wide;
 SELECT index, op, length(before ->> 'big'), length(before ->> 'compressed'), length(after ->> 'big'), length(after ->> 'compressed'),
        md5(coalesce(after, before) ->> 'compressed') = md5(repeat('c', 100000)) AS intact
 FROM log WHERE "table" = 'wide';
-SELECT sum(length(payload)) BETWEEN 190000 AND 200000 AS written_once FROM waybill.change_log
+SELECT sum(length(payload)) BETWEEN 190000 AND 200000 AS written_once FROM waybill_internal.change_log
 WHERE csn = (SELECT csn FROM waybill.changes WHERE "table" = 'types.wide' AND op = 'update' ORDER BY csn LIMIT 1);
 
 DROP SCHEMA types CASCADE;

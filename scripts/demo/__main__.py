@@ -180,7 +180,7 @@ class Demo:
         line, dim = self._screen.line, lambda text: self._screen.style("dim", self._screen.fit(text))
         rows = self._query("""
             SELECT csn, index, "table", op, key, coalesce(after, before), context FROM waybill.changes
-            WHERE csn = (SELECT max(csn) FROM waybill.change_log WHERE changes >= 4) ORDER BY index LIMIT 6""")
+            WHERE csn = (SELECT max(csn) FROM waybill_internal.change_log WHERE changes >= 4) ORDER BY index LIMIT 6""")
         line()
         line("   and from inside the database, one transaction in the log:  SELECT * FROM waybill.changes;")
         for csn, index, table, op, key, row, context in rows:

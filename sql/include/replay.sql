@@ -2,7 +2,7 @@
 -- replay(table): applies what the log has of the table, in its order, to nothing. Says what does not fit: a change of a row
 -- that is not (or no longer) so, a second row of a key, and whatever differs from the table in the end, or from its rows
 -- that satisfy the condition under which it is captured.
-CREATE TABLE replay_from AS SELECT waybill.sequence_value('commit_seq') AS csn; -- earlier tests' changes are of no interest
+CREATE TABLE replay_from AS SELECT waybill_internal.sequence_value('commit_seq') AS csn; -- earlier tests' changes are of no interest
 CREATE FUNCTION replay("table" regclass, condition text DEFAULT 'true') RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     name CONSTANT text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c

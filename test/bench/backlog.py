@@ -96,7 +96,7 @@ def outage(results: Results, minutes: float, installation: postgres.Installation
     broker.create_topic(topic)
 
     def caught_up() -> bool:
-        return server.value("bench", "SELECT last_value - waybill.acknowledged('default') FROM waybill.commit_seq") < RATE * 10_000
+        return server.value("bench", "SELECT last_value - waybill.acknowledged('default') FROM waybill_internal.commit_seq") < RATE * 10_000
 
     with Shipper(configuration(server, broker, "outage")) as shipper:
         load = Child([installation.bin / "pgbench", "-n", "-c", CLIENTS, "-j", "1", "-T", 86400, "-R", RATE, "-M", "prepared",

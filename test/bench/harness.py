@@ -223,7 +223,7 @@ def memory_mb(pid: int) -> float:
 
 
 LOG_BYTES = ("SELECT coalesce(sum(pg_total_relation_size(inhrelid)), 0)::bigint FROM pg_inherits "
-             "WHERE inhparent = 'waybill.change_log'::regclass")
+             "WHERE inhparent = 'waybill_internal.change_log'::regclass")
 
 
 def empty_log(server: postgres.Server, database: str) -> None:

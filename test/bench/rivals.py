@@ -49,7 +49,7 @@ NO_OP = System("no-op trigger", ("CREATE FUNCTION nothing() RETURNS trigger LANG
                ROW_TRIGGER.format(function="nothing()"))
 
 WAYBILL = System("waybill", ("CREATE EXTENSION waybill",), "SELECT waybill.enable_capture('{table}')",
-                 "SELECT coalesce(sum(changes), 0) FROM waybill.change_log")
+                 "SELECT coalesce(sum(changes), 0) FROM waybill_internal.change_log")
 
 QUEUE = """CREATE TABLE IF NOT EXISTS queue (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, txid bigint NOT NULL,
            relation text NOT NULL, operation text NOT NULL, before jsonb, after jsonb)"""

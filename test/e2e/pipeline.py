@@ -104,10 +104,10 @@ class Pipeline:
     def log_bytes(self) -> int:
         """What the whole log takes on disk, indexes included."""
         return self.value("SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits "
-                          "WHERE inhparent = 'waybill.change_log'::regclass")
+                          "WHERE inhparent = 'waybill_internal.change_log'::regclass")
 
     def log_rows(self) -> int:
-        return self.value("SELECT count(*) FROM waybill.change_log")
+        return self.value("SELECT count(*) FROM waybill_internal.change_log")
 
     # ---- the topics
 

@@ -165,7 +165,7 @@ def test_wrong_usage(arguments):
     ("catalog", "SELECT", "pg_class", "system"),
     ("information schema", "SELECT", "information_schema.sql_features", "system"),
     ("sequence", "CREATE SEQUENCE x", "x", "sequence|not a table"),
-    ("own", "SELECT", "waybill.change_log", "system"),
+    ("own", "SELECT", "waybill_internal.change_log", "system"),
 ])
 def test_what_cannot_be_captured_is_refused(pipeline, kind, setup, name, words):
     connection = pipeline.connect()

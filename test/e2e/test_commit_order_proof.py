@@ -1,5 +1,5 @@
 """The rules of the commit order, proved for small worlds by trying every interleaving: the fence, and the places of
-prepared transactions. What is modelled is extension/change_log.cpp, extension/fence.cpp and waybill.release().
+prepared transactions. What is modelled is extension/change_log.cpp, extension/fence.cpp and waybill_internal.release().
 
 Writers of one row depend each on the one before it. An ordinary one draws its csn, becomes visible, which
 lets the next one at the row, and then gives up its lock on the sequence. A prepared one locks a slot of the prepared log,

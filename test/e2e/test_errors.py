@@ -109,7 +109,7 @@ def commit_that_waits(server, database: str):
     with (contextlib.closing(server.connect(database, autocommit=False)) as holder,
           contextlib.closing(server.connect(database)) as writer):
         with holder.cursor() as cursor:
-            cursor.execute("LOCK TABLE waybill.segment_0 IN ACCESS EXCLUSIVE MODE")
+            cursor.execute("LOCK TABLE waybill_internal.segment_0 IN ACCESS EXCLUSIVE MODE")
 
         def commit() -> None:
             try:

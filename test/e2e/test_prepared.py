@@ -89,7 +89,7 @@ def test_prepared_transactions_keep_their_place_through_crashes(installation, br
         print(report, f"prepared={writers.prepared}")
         assert writers.prepared > 100
         # What was prepared for long is out of the way again.
-        assert pipeline.value("SELECT count(*) FROM waybill.prepared_log") == 0
+        assert pipeline.value("SELECT count(*) FROM waybill_internal.prepared_log") == 0
         pipeline.close()
 
 
@@ -114,5 +114,5 @@ def test_a_transaction_prepared_long_ago_arrives_when_it_is_committed(installati
         assert len({event["source"]["txId"] for event in events[1:-1]}) == 1
         pipeline.check("public.t")
         # The status of the prepared log is nobody's business but the extension's.
-        assert pipeline.value(f"SELECT has_table_privilege('{ROLE}', 'waybill.prepared_log', 'SELECT')") is False
+        assert pipeline.value(f"SELECT has_table_privilege('{ROLE}', 'waybill_internal.prepared_log', 'SELECT')") is False
         pipeline.close()
