@@ -70,6 +70,7 @@ extern "C" {
 #include <storage/bufmgr.h>
 #include <storage/latch.h>
 #include <storage/lmgr.h>
+#include <tcop/deparse_utility.h>
 #include <utils/acl.h>
 #include <utils/array.h>
 #include <utils/builtins.h>
@@ -104,6 +105,11 @@ extern "C" {
 
 // Before, GetLockConflicts() left prepared transactions out.
 #define PREPARED_LOCKS_ARE_LISTED (PG_VERSION_NUM >= 140001 || (PG_VERSION_NUM >= 130005 && PG_VERSION_NUM < 140000))
+
+// Subcommands of ALTER TABLE that there were not always.
+#define HAS_DETACH_FINALIZE (PG_VERSION_NUM >= 140000)
+#define HAS_SET_ACCESS_METHOD (PG_VERSION_NUM >= 150000)
+#define HAS_DROP_COLUMN_RECURSE (PG_VERSION_NUM < 160000)
 
 // Empty before PostgreSQL 16, but we compile with hidden visibility.
 #undef PGDLLEXPORT

@@ -8,12 +8,14 @@ CREATE SCHEMA waybill_internal;
 -- Whatever somebody had put into our schemas could be called in our place.
 DO $$
 DECLARE
-    schema pg_catalog.pg_namespace;
+    schema record;
 BEGIN
-    SELECT * INTO STRICT schema FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'waybill';
+    SELECT n.oid, n.nspowner, n.nspacl, n.xmin OPERATOR(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid AS is_new
+        INTO STRICT schema FROM pg_catalog.pg_namespace n WHERE n.nspname OPERATOR(pg_catalog.=) 'waybill';
     IF NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid OPERATOR(pg_catalog.=) schema.nspowner)
-        OR EXISTS (SELECT FROM pg_catalog.aclexplode(schema.nspacl) a
-                   WHERE a.privilege_type OPERATOR(pg_catalog.=) 'CREATE' AND a.grantee OPERATOR(pg_catalog.<>) schema.nspowner)
+        OR NOT schema.is_new
+           AND EXISTS (SELECT FROM pg_catalog.aclexplode(schema.nspacl) a
+                       WHERE a.privilege_type OPERATOR(pg_catalog.=) 'CREATE' AND a.grantee OPERATOR(pg_catalog.<>) schema.nspowner)
         OR EXISTS (SELECT FROM pg_catalog.pg_depend d
                    WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
                      AND d.refobjid OPERATOR(pg_catalog.=) schema.oid
@@ -226,6 +228,15 @@ CREATE VIEW waybill_internal.capture_gap AS
            true
     FROM waybill_internal.capture_place p JOIN waybill_internal.capture_trigger t ON t.relation = p.relation
     WHERE p.relkind <> 'f' AND t.kind = 'row' AND t.enabled <> 'A' AND (t.parent = 0) = p.is_table
+  UNION ALL
+    SELECT p.captured, p.relation, 3,
+           'a key column is gone: it is published without a key; run enable_capture() with the new key', false
+    FROM waybill_internal.capture_place p
+    JOIN waybill_internal.capture_trigger t ON t.relation = p.captured AND t.kind = 'row' AND t.parent = 0
+    WHERE p.is_table
+      AND EXISTS (SELECT FROM pg_catalog.unnest((waybill_internal.trigger_arguments(t.arguments))[2:]) named
+                  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
+                                    WHERE a.attrelid = p.captured AND a.attname = named AND a.attnum > 0 AND NOT a.attisdropped))
   UNION ALL
     SELECT p.captured, p.relation, 3,
            p.prefix || CASE WHEN t.enabled IS NULL THEN 'TRUNCATE is not captured: run enable_capture() again'
@@ -544,14 +555,7 @@ CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key n
            coalesce(
                (SELECT g.problem FROM waybill_internal.capture_gap g WHERE g.captured = t.relation
                 ORDER BY g.gravity, g.relation <> t.relation, g.problem LIMIT 1),
-               CASE
-                   WHEN EXISTS (SELECT FROM unnest((waybill_internal.trigger_arguments(t.arguments))[2:]) named
-                                WHERE NOT EXISTS (SELECT FROM pg_attribute a
-                                                  WHERE a.attrelid = t.relation AND a.attname = named AND a.attnum > 0
-                                                    AND NOT a.attisdropped))
-                       THEN 'a key column is gone: published without a key; run enable_capture() with the new key'
-                   WHEN k.key = '{}' THEN 'no primary key: published without a key; add one or name columns with key =>'
-               END)
+               CASE WHEN k.key = '{}' THEN 'no primary key: published without a key; add one or name columns with key =>' END)
     FROM waybill_internal.capture_trigger t, LATERAL (SELECT waybill_internal.key_columns(t.relation) AS key OFFSET 0) k
     WHERE t.kind = 'row' AND t.parent = 0
     $$;
@@ -617,7 +621,7 @@ BEGIN
         WHERE g.captured = "table" AND (place IS NULL OR g.relation = place)
         ORDER BY g.gravity, g.relation <> "table", g.problem LIMIT 1;
     IF problem IS NOT NULL AND waybill_internal.warns() THEN
-        RAISE WARNING USING MESSAGE = format('table %s is not fully captured: %s', "table", problem);
+        RAISE WARNING USING MESSAGE = format('capture of table %s: %s', "table", problem);
     END IF;
 END
 $$;
@@ -642,39 +646,39 @@ BEGIN
     IF renamed.missing = 1 THEN
         PERFORM waybill_internal.make_row_trigger("table", renamed.name, renamed.arguments,
             CASE renamed.enabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' WHEN 'O' THEN 'ENABLE' ELSE 'DISABLE' END);
-    ELSIF renamed.missing > 1 AND waybill_internal.warns() THEN
-        RAISE WARNING USING MESSAGE = format('table %s is published without a key: a key column is gone', "table"),
-            HINT = 'Run waybill.enable_capture() with the new key.';
     END IF;
 END
 $$;
 COMMENT ON FUNCTION waybill_internal.follow_renamed_column IS 'has the key of a captured table follow a renamed column';
 
--- For a table with triggers of ours that was created, or altered.
-CREATE FUNCTION waybill_internal.after_ddl(relation regclass, attribute integer, created boolean) RETURNS void
+CREATE FUNCTION waybill_internal.alteration(command pg_ddl_command) RETURNS text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'waybill_alteration';
+COMMENT ON FUNCTION waybill_internal.alteration IS
+    'what an ALTER TABLE did that concerns capture: a partition was "attached" or "detached", or something "changed"; NULL: nothing';
+
+-- A captured table, or partition of one, was altered. (PostgreSQL does not tell before 16 which partition it was.)
+CREATE FUNCTION waybill_internal.after_alter(relation regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    captured regclass;
+    alteration text;
 BEGIN
-    IF attribute > 0 THEN
-        PERFORM waybill_internal.follow_renamed_column(relation, attribute::smallint);
-        RETURN;
-    END IF;
-    IF created THEN
-        PERFORM waybill_internal.complete_partition(relation);
-    ELSE -- a partition was attached or detached, perhaps
+    SELECT waybill_internal.alteration(c.command) INTO alteration FROM pg_event_trigger_ddl_commands() c
+        WHERE c.objid = relation AND c.classid = 'pg_class'::regclass;
+    IF alteration = 'attached' THEN
         PERFORM waybill_internal.complete_partition(p.relid) FROM pg_partition_tree(relation) p
             WHERE p.isleaf AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger t
                                            WHERE t.relation = p.relid AND t.kind = 'before truncate' AND t.enabled = 'A');
+    ELSIF alteration = 'detached' THEN
         PERFORM waybill_internal.tidy_partition(t.relation) FROM waybill_internal.capture_trigger t
             WHERE t.kind = 'before truncate'
               AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger r WHERE r.relation = t.relation AND r.kind = 'row');
     END IF;
-    PERFORM waybill_internal.warn_of_gaps(a, CASE WHEN created THEN relation END)
-        FROM waybill_internal.captured_ancestors(relation) a;
+    IF alteration IS NOT NULL THEN
+        PERFORM waybill_internal.warn_of_gaps(a) FROM waybill_internal.captured_ancestors(relation) a;
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.after_ddl IS 'completes the capture of new partitions, follows renamed columns, and warns';
+COMMENT ON FUNCTION waybill_internal.after_alter IS 'completes the capture of attached partitions, and warns';
 
 -- It must fail nobody's DDL, and be next to nothing for all that has no triggers of ours.
 CREATE FUNCTION waybill_internal.watch_ddl() RETURNS event_trigger
@@ -682,13 +686,29 @@ CREATE FUNCTION waybill_internal.watch_ddl() RETURNS event_trigger
 DECLARE
     command record;
 BEGIN
-    FOR command IN SELECT DISTINCT c.objid::regclass AS relation, c.objsubid AS attribute, c.command_tag <> 'ALTER TABLE' AS created
-                   FROM pg_event_trigger_ddl_commands() c
-                   JOIN pg_trigger t ON t.tgrelid = c.objid AND starts_with(t.tgname::text, '!waybill_')
+    FOR command IN SELECT DISTINCT r.relation::regclass AS relation, r.kind, CASE r.kind WHEN 'column' THEN c.objsubid END AS attribute
+                   FROM pg_event_trigger_ddl_commands() c,
+                        LATERAL (SELECT c.objid AS relation, CASE WHEN c.command_tag <> 'ALTER TABLE' THEN 'created'
+                                                                  WHEN c.objsubid > 0 THEN 'column' ELSE 'altered' END AS kind
+                                 UNION ALL
+                                 SELECT i.inhparent, 'inherited' FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
+                                 WHERE i.inhrelid = c.objid AND NOT k.relispartition) r
                    WHERE c.classid = 'pg_class'::regclass
+                     AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = r.relation AND starts_with(t.tgname::text, '!waybill_'))
     LOOP
         BEGIN
-            PERFORM waybill_internal.after_ddl(command.relation, command.attribute, command.created);
+            CASE command.kind
+                WHEN 'created' THEN
+                    PERFORM waybill_internal.complete_partition(command.relation);
+                    PERFORM waybill_internal.warn_of_gaps(a, command.relation)
+                        FROM waybill_internal.captured_ancestors(command.relation) a;
+                WHEN 'column' THEN
+                    PERFORM waybill_internal.follow_renamed_column(command.relation, command.attribute::smallint);
+                WHEN 'altered' THEN
+                    PERFORM waybill_internal.after_alter(command.relation);
+                WHEN 'inherited' THEN
+                    PERFORM waybill_internal.warn_of_gaps(command.relation);
+            END CASE;
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING USING
                 MESSAGE = format('could not check the capture of table %s: %s', command.relation, SQLERRM),
@@ -697,7 +717,8 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.watch_ddl() IS 'calls after_ddl() for tables with triggers of ours';
+COMMENT ON FUNCTION waybill_internal.watch_ddl() IS
+    'completes the capture of new partitions, has keys follow renamed columns, and warns';
 
 -- What lost its capture with a dropped table or trigger. A partition's triggers are clones: those of its root are still there.
 CREATE FUNCTION waybill_internal.warn_of_drops(tag text) RETURNS void
@@ -1161,13 +1182,39 @@ END
 $$;
 COMMENT ON FUNCTION waybill.grant_capture IS 'lets a role capture the tables that it owns';
 
+SELECT waybill.create_stream('default');
+
+-- Nothing of what ALTER DEFAULT PRIVILEGES gave to others.
+DO $$
+DECLARE
+    granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT o.what, a.grantee
+        FROM (SELECT pg_catalog.format('SCHEMA %I', n.nspname) AS what, n.nspowner AS owner, n.nspacl AS acl
+              FROM pg_catalog.pg_namespace n WHERE n.nspname IN ('waybill', 'waybill_internal')
+            UNION ALL
+              SELECT pg_catalog.format('%s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::pg_catalog.regclass),
+                     c.relowner, c.relacl
+              FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname IN ('waybill', 'waybill_internal')
+            UNION ALL
+              SELECT pg_catalog.format('FUNCTION %s', p.oid::pg_catalog.regprocedure), p.proowner, p.proacl
+              FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+              WHERE n.nspname IN ('waybill', 'waybill_internal')) o,
+             pg_catalog.aclexplode(o.acl) a
+        WHERE a.grantee NOT IN (o.owner, 0)
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', granted.what, granted.grantee::pg_catalog.regrole);
+    END LOOP;
+END
+$$;
+
 -- In "waybill" everything has privileges of its own; its one table is in every dump, whoever makes it.
 GRANT USAGE ON SCHEMA waybill TO PUBLIC;
 GRANT SELECT ON waybill.stream, waybill.stream_id_seq TO PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA waybill, waybill_internal FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION waybill_internal.capture, waybill_internal.capture_truncate, waybill_internal.capture_condition TO PUBLIC;
-
-SELECT waybill.create_stream('default');
 
 -- ALWAYS: whatever session_replication_role says.
 CREATE EVENT TRIGGER waybill_guard_triggers ON ddl_command_end

@@ -1,7 +1,6 @@
 """Errors in the middle of capture: the transaction is rolled back as a whole, and its session is as good as new."""
 
 import contextlib
-import os
 import pathlib
 import subprocess
 import threading
@@ -9,6 +8,7 @@ import threading
 import psycopg2
 import pytest
 
+from rig import postgres
 from rig.processes import PeakMemory, wait_until
 
 HERE = pathlib.Path(__file__).parent
@@ -43,11 +43,7 @@ def assert_healthy(server, database: str, connection, before: list[tuple]) -> No
 
 @pytest.fixture
 def hostile(server, database, tmp_path):
-    pg_config = os.environ.get("PG_CONFIG", "/usr/lib/postgresql/15/bin/pg_config")
-    headers = subprocess.run([pg_config, "--includedir-server"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    library = server.directory / "hostile_type.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", f"-I{headers.strip()}", HERE / "hostile_type.c", "-o", library],
-                   check=True, stdin=subprocess.DEVNULL)
+    library = postgres.build_module(HERE / "hostile_type.c", server.directory)
     server.execute(
         database, "CREATE TYPE hostile",
         f"CREATE FUNCTION hostile_in(cstring) RETURNS hostile LANGUAGE c STRICT AS '{library}', 'hostile_in'",
@@ -208,7 +204,7 @@ def test_full_disk_for_the_log(server, small_disk, database):
     """The transaction fails whole; with a little room, maintenance gives back what it had written, which nobody will see."""
     reserve = small_disk / "reserve"
     reserve.write_bytes(bytes(1024 * 1024))
-    server.execute(database, *(f"ALTER {kind} waybill.segment_{n}{suffix} SET TABLESPACE small"
+    server.execute(database, *(f"ALTER {kind} waybill_internal.segment_{n}{suffix} SET TABLESPACE small"
                                for n in range(8) for kind, suffix in (("TABLE", ""), ("INDEX", "_idx"))))
     before = logged(server, database)
     with contextlib.closing(server.connect(database)) as connection, connection.cursor() as cursor:

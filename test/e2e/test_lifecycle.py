@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import pathlib
+import subprocess
 
 import pytest
 
@@ -93,6 +94,33 @@ def test_a_restored_dump_captures_on_as_a_source_of_its_own(filled, dump_format)
         restored.shipper(stream={"name": "all of it", "prefix": f"{name}a"}).once()
         assert sorted(topic for topic in restored.broker.topics() if topic.startswith(name)) == [
             f"{name}.public.t", f"{name}a.public.p", f"{name}a.public.t"]
+
+
+@pytest.mark.parametrize("options", [["--clean"], ["--clean", "--if-exists"]])
+def test_a_dump_that_drops_what_is_there_is_restored_over_it_in_one_transaction(filled, options):
+    before = filled.query(CAPTURED)
+    file = dump(filled, *options)
+    restore(filled.server, filled.name, file, "--single-transaction")
+    assert filled.query(CAPTURED) == before
+    filled.execute("INSERT INTO p VALUES ('north', 3), ('north', 40)")
+    assert filled.query('SELECT "table", op, after->>\'n\' FROM waybill.changes') == [("public.p", "insert", "40")]
+
+
+def test_the_owner_of_a_database_dumps_it_and_restores_what_is_his(filled):
+    """He is no superuser: what captures is not his to make, and that is said."""
+    server, owner = filled.server, f"{filled.name}_owner"
+    server.execute("postgres", f"CREATE ROLE {owner} LOGIN PASSWORD 'x'")
+    filled.execute(f"ALTER DATABASE {filled.name} OWNER TO {owner}", *(f"ALTER TABLE {t} OWNER TO {owner}" for t in ("t", "p", "p_north", "p_rest", "free")))
+    file = server.directory / f"{owner}.dump"
+    server.run("pg_dump", "--dbname", server.conninfo(filled.name, owner, "x"), "--file", file, "--no-owner")
+    with database(server, f"{filled.name}_own", "CREATE EXTENSION waybill", f"GRANT ALL ON SCHEMA public TO {owner}") as name:
+        done = subprocess.run([server.installation.bin / "psql", "--no-psqlrc", "--quiet", "--dbname", server.conninfo(name, owner, "x"),
+                               "--file", file], capture_output=True, text=True, check=False)
+        assert server.value(name, "SELECT count(*) FROM t") == 100
+        assert server.query(name, CAPTURED) == []
+        assert "permission denied for schema waybill_internal" in done.stderr
+    filled.execute(f"REASSIGN OWNED BY {owner} TO postgres")
+    server.execute("postgres", f"ALTER DATABASE {filled.name} OWNER TO postgres", f"DROP ROLE {owner}")
 
 
 def test_parts_of_a_dump_can_be_restored(filled):

@@ -48,6 +48,16 @@ class Installation:
         self.close()
 
 
+def build_module(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
+    """A library for the server, from one C file."""
+    pg_config = os.environ.get("PG_CONFIG", "/usr/lib/postgresql/15/bin/pg_config")
+    headers = subprocess.run([pg_config, "--includedir-server"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    library = directory / f"{source.stem}.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", f"-I{headers.strip()}", source, "-o", library],
+                   check=True, stdin=subprocess.DEVNULL)
+    return library
+
+
 class Server:
     """One PostgreSQL server: own data directory, own port on the loopback, own socket directory.
 
