@@ -1,10 +1,11 @@
 // waybill.enable_capture() and disable_capture(): what a table's owner asks for, done by the extension's owner.
 //
 // A trigger of ours counts because of who made it: the trigger functions are in a schema that nobody else can use. So
-// the triggers are made and dropped here with the rights of the extension's owner, for those who own the table. A
-// condition comes from them: it is parsed, and all in it that can be computed is, with their rights; the extension's
-// owner gets the text that PostgreSQL printed of it, and does no more with it than CREATE TRIGGER does, which calls
-// nothing.
+// the triggers are made and dropped here with the rights of the extension's owner, for those who own the table.
+//
+// A condition comes from them, and already parsing it may run their code: the literal of a composite type checks its
+// fields' domains. So it is parsed with their rights, once, and what came of that becomes the WHEN of the trigger.
+#include "log_objects.hpp"
 #include "parse_condition.hpp"
 #include "postgres.hpp"
 #include "scope.hpp"
@@ -34,9 +35,9 @@ struct Argument {
     std::optional<Datum> value; // nothing: null
 };
 
-// Runs a statement with the rights of a role.
+// Runs a statement with the rights of a role. Returns the name in the first column of its first row; nothing for null.
 template <std::size_t Count>
-void execute_as(Oid role, const char *statement, const std::array<Argument, Count> &arguments) {
+std::optional<NameData> execute_as(Oid role, const char *statement, const std::array<Argument, Count> &arguments) {
     std::array<Oid, Count> types;
     std::array<Datum, Count> values;
     std::array<char, Count> nulls;
@@ -45,17 +46,18 @@ void execute_as(Oid role, const char *statement, const std::array<Argument, Coun
         values[i] = arguments[i].value ? *arguments[i].value : Datum{0};
         nulls[i] = arguments[i].value ? ' ' : 'n';
     }
+    std::optional<NameData> name;
     with_role(role, [&] {
         SPI_connect();
         if (SPI_execute_with_args(statement, static_cast<int>(Count), types.data(), values.data(), nulls.data(), false,
-                                  0) < 0)
+                                  0) != SPI_OK_SELECT)
             elog(ERROR, "could not run %s", statement);
+        bool is_null = true;
+        const Datum result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+        if (!is_null && SPI_gettypeid(SPI_tuptable->tupdesc, 1) == NAMEOID) name = *DatumGetName(result);
         SPI_finish();
     });
-}
-
-std::optional<Datum> text_datum(const char *text) {
-    return text == nullptr ? std::nullopt : std::optional{CStringGetTextDatum(text)};
+    return name;
 }
 
 void enable_capture(Oid owner, Oid table, std::optional<Datum> key, const char *condition) {
@@ -63,11 +65,21 @@ void enable_capture(Oid owner, Oid table, std::optional<Datum> key, const char *
     const Argument table_argument{.type = REGCLASSOID, .value = ObjectIdGetDatum(table)};
     const Argument key_argument{.type = NAMEARRAYOID, .value = key};
     execute_as(owner, "SELECT waybill_internal.check_capturable($1, $2)", std::array{table_argument, key_argument});
-    PrintedCondition printed{};
-    if (condition != nullptr) printed = print_condition(table, condition);
-    execute_as(owner, "SELECT waybill_internal.enable_capture($1, $2, $3, $4)",
-               std::array{table_argument, key_argument, Argument{.type = TEXTOID, .value = text_datum(printed.on_row)},
-                          Argument{.type = TEXTOID, .value = text_datum(printed.on_old)}});
+    ParsedCondition parsed{};
+    if (condition != nullptr) parsed = parse_condition(table, condition);
+    const Argument text_argument{.type = TEXTOID,
+                                 .value = parsed.text == nullptr ? std::nullopt
+                                                                 : std::optional{CStringGetTextDatum(parsed.text)}};
+    const std::optional<NameData> keeper = execute_as(owner, "SELECT waybill_internal.enable_capture($1, $2, $3)",
+                                                      std::array{table_argument, key_argument, text_argument});
+    if (keeper) {
+        with_role(owner, [&] {
+            make_condition_trigger(table, NameStr(*keeper), trigger_function("capture_condition"), parsed.expression);
+        });
+        CommandCounterIncrement();
+        execute_as(owner, "SELECT waybill_internal.settle_condition($1, $2)",
+                   std::array{table_argument, Argument{.type = NAMEOID, .value = NameGetDatum(&*keeper)}});
+    }
     check_owner(table); // still, now that it is locked
 }
 

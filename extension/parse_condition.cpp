@@ -1,4 +1,4 @@
-// A capture condition as a user writes it, to one that PostgreSQL printed. What is wrong with it is said here.
+// A capture condition as a user writes it, to one for the WHEN of a trigger. What is wrong with it is said here.
 #include "parse_condition.hpp"
 
 #include "postgres.hpp"
@@ -142,7 +142,7 @@ bool check_node(Node *node, void *context) {
     return walk_expression(node, check_node, context);
 }
 
-Node *parse_condition(Relation relation, const char *condition) {
+Node *parse_once(Relation relation, const char *condition) {
     Node *expression = nullptr;
     with_error_context(tell_condition, const_cast<char *>(condition), [&] {
         const char *text = psprintf("%s%s%s", before.data(), condition, behind);
@@ -167,10 +167,9 @@ const char *print(Relation relation, Node *expression) {
 
 } // namespace
 
-PrintedCondition print_condition(Oid table, const char *condition) {
+ParsedCondition parse_condition(Oid table, const char *condition) {
     Relation relation = relation_open(table, AccessShareLock);
-    PrintedCondition printed{};
-    Node *expression = parse_condition(relation, condition);
+    ParsedCondition parsed{.text = nullptr, .expression = parse_once(relation, condition)};
     static constexpr std::array<SettingValue, 4> whole{{{"datestyle", "ISO"},
                                                         {"extra_float_digits", "1"},
                                                         {"quote_all_identifiers", "off"},
@@ -179,11 +178,10 @@ PrintedCondition print_condition(Oid table, const char *condition) {
         // What is printed may be printed in yet another form when it was read again (lists of IN); then it stays as it
         // is.
         for (int i = 0; i < 3; ++i)
-            expression = parse_condition(relation, printed.on_row = print(relation, expression));
-        printed.on_old = deparse_expression(expression, deparse_context_for("old", table), true, false);
+            parsed.expression = parse_once(relation, parsed.text = print(relation, parsed.expression));
     });
-    relation_close(relation, AccessShareLock);
-    return printed;
+    relation_close(relation, NoLock);
+    return parsed;
 }
 
 } // namespace waybill

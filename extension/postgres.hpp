@@ -35,6 +35,7 @@ extern "C" {
 #include <access/xact.h>
 #include <access/xlog.h>
 #include <access/xloginsert.h>
+#include <catalog/dependency.h>
 #include <catalog/index.h>
 #include <catalog/indexing.h>
 #include <catalog/namespace.h>
@@ -176,6 +177,23 @@ inline bool walk_expression(Node *node, bool (*visit)(Node *, void *), void *con
 #else
     return expression_tree_walker(node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(visit)), context);
 #endif
+}
+
+// Makes a trigger AFTER DELETE FOR EACH ROW on a table and its partitions, with a WHEN that was parsed before; it takes
+// the place of one of the same name (before PostgreSQL 14 there must be none).
+inline void make_condition_trigger(Oid table, const char *name, Oid function, Node *when) {
+    auto *statement = makeNode(CreateTrigStmt);
+#if PG_VERSION_NUM >= 140000
+    statement->replace = true;
+#endif
+    statement->trigname = pstrdup(name);
+    statement->row = true;
+    statement->timing = TRIGGER_TYPE_AFTER;
+    statement->events = TRIGGER_TYPE_DELETE;
+    const ObjectAddress made = CreateTrigger(statement, "", table, InvalidOid, InvalidOid, InvalidOid, function,
+                                             InvalidOid, when, false, false);
+    // As CreateTrigger() does for a WHEN that it parses itself.
+    recordDependencyOnSingleRelExpr(&made, when, table, DEPENDENCY_NORMAL, DEPENDENCY_NORMAL, false);
 }
 
 // Whether the present role owns a table. Error: there is none of this oid.

@@ -407,30 +407,29 @@ CREATE FUNCTION waybill_internal.make_row_trigger("table" regclass, name name, a
 COMMENT ON FUNCTION waybill_internal.make_row_trigger IS 'creates or replaces the trigger that records rows';
 
 -- PostgreSQL keeps the condition, as the WHEN of a trigger that is disabled (extension/row_condition.hpp).
-CREATE FUNCTION waybill_internal.set_condition("table" regclass, name name, condition text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION waybill_internal.settle_condition("table" regclass, name name) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
 DECLARE
     temporary text;
 BEGIN
-    PERFORM waybill_internal.make_trigger("table", name, 'AFTER DELETE',
-        format('FOR EACH ROW WHEN (%s) EXECUTE FUNCTION waybill_internal.capture_condition()', condition), 'DISABLE');
+    EXECUTE format('ALTER TABLE %s DISABLE TRIGGER %I', "table", name);
     SELECT o.identity INTO temporary
         FROM waybill_internal.capture_trigger t
         JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid,
              pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) o
-        WHERE t.relation = "table" AND t.name = set_condition.name AND o.schema LIKE 'pg\_temp%' LIMIT 1;
+        WHERE t.relation = "table" AND t.name = settle_condition.name AND o.schema LIKE 'pg\_temp%' LIMIT 1;
     IF temporary IS NOT NULL THEN
         RAISE invalid_object_definition USING
             MESSAGE = format('a capture condition cannot use what is temporary: %s', temporary);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.set_condition IS 'gives a captured table a condition, in PostgreSQL''s own text on OLD';
+COMMENT ON FUNCTION waybill_internal.settle_condition IS 'disables the trigger that was made to keep a condition, and checks what it uses';
 
 -- For the owner of the table, who has been checked: see extension/capture_control.cpp.
-CREATE FUNCTION waybill_internal.enable_capture("table" regclass, key name[], condition text, condition_on_old text) RETURNS void
+CREATE FUNCTION waybill_internal.enable_capture("table" regclass, key name[], condition text) RETURNS name
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off
-    SET datestyle = 'ISO' SET extra_float_digits = 1 -- the condition is printed and read by these
+    SET datestyle = 'ISO' SET extra_float_digits = 1 -- the condition is printed by these
     SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
@@ -449,7 +448,7 @@ BEGIN
         WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0 ORDER BY t.name LIMIT 1;
     IF present = arguments AND present_condition IS NOT DISTINCT FROM condition
         AND NOT EXISTS (SELECT FROM waybill_internal.capture_gap g WHERE g.captured = "table" AND g.repairable) THEN
-        RETURN;
+        RETURN NULL;
     END IF;
     PERFORM waybill_internal.lock_for_ddl("table", CASE WHEN replaces AND (condition_trigger IS NULL OR condition IS NOT NULL)
                                                         THEN 'SHARE ROW EXCLUSIVE' ELSE 'ACCESS EXCLUSIVE' END);
@@ -463,16 +462,15 @@ BEGIN
                 'FOR EACH STATEMENT EXECUTE FUNCTION waybill_internal.capture_truncate()'),
             waybill_internal.make_trigger("table", '!waybill_capture_truncate', 'AFTER TRUNCATE',
                 'FOR EACH STATEMENT EXECUTE FUNCTION waybill_internal.capture_truncate()');
-    IF condition IS NOT NULL THEN
-        PERFORM waybill_internal.set_condition(
-            "table", coalesce(condition_trigger, waybill_internal.condition_name(row_trigger)), condition_on_old);
-    ELSIF condition_trigger IS NOT NULL THEN
+    IF condition_trigger IS NOT NULL AND (condition IS NULL OR NOT replaces) THEN
         EXECUTE format('DROP TRIGGER %I ON %s', condition_trigger, "table");
     END IF;
     PERFORM waybill_internal.complete_partition(p.relid) FROM pg_partition_tree("table") p WHERE p.isleaf AND p.level > 0;
+    RETURN CASE WHEN condition IS NOT NULL THEN coalesce(condition_trigger, waybill_internal.condition_name(row_trigger)) END;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.enable_capture IS 'does what waybill.enable_capture() was asked for, by the owner of the table';
+COMMENT ON FUNCTION waybill_internal.enable_capture IS
+    'does what waybill.enable_capture() was asked for, by the owner of the table; returns the name of the trigger that is to be made for the condition, if one has to be';
 
 CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL, condition text DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_enable_capture';

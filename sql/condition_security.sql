@@ -92,6 +92,20 @@ INSERT INTO o VALUES (6, 0);
 SET ROLE regress_waybill_owner;
 SELECT waybill.enable_capture('o');
 RESET ROLE;
+-- nor by parsing it: a literal of a composite type checks the domains of its fields;
+CREATE DOMAIN told AS int CHECK (condition_security.tell(VALUE));
+CREATE TYPE teller AS (x told);
+SET ROLE regress_waybill_owner;
+ALTER TABLE o ADD told condition_security.teller;
+\set VERBOSITY terse
+SELECT waybill.enable_capture('o', condition => $$told = '(1)'::condition_security.teller$$);
+RESET ROLE;
+SELECT condition FROM waybill.captured_tables WHERE "table" = 'o'::regclass;
+\set VERBOSITY default
+SET ROLE regress_waybill_owner;
+SELECT waybill.enable_capture('o');
+ALTER TABLE o DROP told;
+RESET ROLE;
 -- nor through triggers of one's own with our functions or names, which do not count.
 GRANT TRIGGER ON o TO regress_waybill_writer;
 GRANT pg_read_all_data TO regress_waybill_writer; -- and with it USAGE on all schemas
