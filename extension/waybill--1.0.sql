@@ -193,78 +193,84 @@ CREATE FUNCTION waybill_internal.key_columns("table" regclass) RETURNS name[]
 COMMENT ON FUNCTION waybill_internal.key_columns IS
     'key under which a captured table is published; empty: it has none; NULL: it is not captured';
 
+-- Tables and partitions whose rows are captured, once as a captured table and once as a partition of each that is.
+CREATE VIEW waybill_internal.capture_part AS
+SELECT t.relation, t.parent = 0 AS is_table, t.enabled, t.arguments, c.relkind, c.relpersistence, c.relam,
+       CASE WHEN t.parent <> 0 THEN pg_catalog.format('partition %s: ', t.relation::regclass) ELSE '' END AS prefix
+FROM waybill_internal.capture_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.relation
+WHERE t.kind = 'row';
+
 -- Where the rows of captured tables are, and the tables themselves.
 CREATE VIEW waybill_internal.capture_place AS
-SELECT t.relation AS captured, c.oid AS relation, c.relkind, c.relpersistence, c.relam, c.oid = t.relation AS is_table,
-       CASE WHEN c.oid <> t.relation THEN pg_catalog.format('partition %s: ', c.oid::regclass) ELSE '' END AS prefix
-FROM waybill_internal.capture_trigger t
-CROSS JOIN LATERAL (SELECT t.relation AS oid
-                    UNION SELECT p.relid FROM pg_catalog.pg_partition_tree(t.relation) p WHERE p.isleaf) p
-JOIN pg_catalog.pg_class c ON c.oid = p.oid
-WHERE t.kind = 'row' AND t.parent = 0;
+SELECT t.relation AS captured, p.relation, t.relation = p.relation AS is_table
+FROM waybill_internal.capture_part t
+CROSS JOIN LATERAL (SELECT t.relation
+                    UNION ALL
+                    SELECT p.relid FROM pg_catalog.pg_partition_tree(t.relation) p
+                    WHERE t.relkind = 'p' AND p.isleaf AND p.level > 0) p
+WHERE t.is_table;
 
--- One row per thing that keeps changes of a captured table from being captured.
+-- One row per thing that keeps changes of a captured table, or of a partition of one, from being captured. By relation it is
+-- looked up; as a whole it is made by a few joins: neither may grow with the square of the tables.
 CREATE VIEW waybill_internal.capture_gap AS
-    SELECT p.captured, p.relation, 1 AS gravity, p.prefix || 'it is a foreign table, whose changes are not captured' AS problem,
+    SELECT p.relation, p.is_table, 1 AS gravity, p.prefix || 'it is a foreign table, whose changes are not captured' AS problem,
            false AS repairable -- by enable_capture()
-    FROM waybill_internal.capture_place p WHERE p.relkind = 'f'
+    FROM waybill_internal.capture_part p WHERE p.relkind = 'f'
   UNION ALL
-    SELECT p.captured, p.relation, 1, p.prefix || 'its access method is not heap: its changes are not captured', false
-    FROM waybill_internal.capture_place p WHERE p.relkind = 'r' AND NOT waybill_internal.is_heap(p.relam)
+    SELECT p.relation, p.is_table, 1, p.prefix || 'its access method is not heap: its changes are not captured', false
+    FROM waybill_internal.capture_part p
+    WHERE p.relkind = 'r'
+      AND p.relam NOT IN (SELECT oid FROM pg_catalog.pg_am WHERE amhandler = 'pg_catalog.heap_tableam_handler'::regproc)
   UNION ALL
-    SELECT p.captured, p.relation, 1,
-           p.prefix || 'its condition is gone: nothing is captured; run enable_capture() with the condition that it is to have',
-           true
-    FROM waybill_internal.capture_place p
-    JOIN waybill_internal.capture_trigger t ON t.relation = p.captured AND t.kind = 'row' AND t.parent = 0
-    WHERE p.is_table AND (waybill_internal.trigger_arguments(t.arguments))[1] = 'when'
+    SELECT p.relation, p.is_table, 1,
+           'its condition is gone: nothing is captured; run enable_capture() with the condition that it is to have', true
+    FROM waybill_internal.capture_part p
+    WHERE p.is_table AND pg_catalog.substring(p.arguments, 1, 5) = 'when\000'::bytea
       AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger c
-                      WHERE c.relation = p.captured AND c.parent = 0 AND c.condition IS NOT NULL)
+                      WHERE c.relation = p.relation AND c.parent = 0 AND c.kind = 'condition')
   UNION ALL
-    SELECT p.captured, p.relation, CASE t.enabled WHEN 'D' THEN 1 ELSE 2 END,
-           p.prefix || CASE t.enabled
+    SELECT p.relation, p.is_table, CASE p.enabled WHEN 'D' THEN 1 ELSE 2 END,
+           p.prefix || CASE p.enabled
                WHEN 'D' THEN 'capture is disabled by ALTER TABLE ... DISABLE TRIGGER: changes are lost'
                ELSE 'capture does not fire under session_replication_role = replica: run enable_capture() again' END,
            true
-    FROM waybill_internal.capture_place p JOIN waybill_internal.capture_trigger t ON t.relation = p.relation
-    WHERE p.relkind <> 'f' AND t.kind = 'row' AND t.enabled <> 'A' AND (t.parent = 0) = p.is_table
+    FROM waybill_internal.capture_part p WHERE p.relkind <> 'f' AND p.enabled <> 'A'
   UNION ALL
-    SELECT p.captured, p.relation, 3,
+    SELECT p.relation, p.is_table, 3,
            'a key column is gone: it is published without a key; run enable_capture() with the new key', false
-    FROM waybill_internal.capture_place p
-    JOIN waybill_internal.capture_trigger t ON t.relation = p.captured AND t.kind = 'row' AND t.parent = 0
-    WHERE p.is_table
-      AND EXISTS (SELECT FROM pg_catalog.unnest((waybill_internal.trigger_arguments(t.arguments))[2:]) named
+    FROM waybill_internal.capture_part p
+    WHERE p.is_table AND p.arguments <> ''
+      AND EXISTS (SELECT FROM pg_catalog.unnest((waybill_internal.trigger_arguments(p.arguments))[2:]) named
                   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                                    WHERE a.attrelid = p.captured AND a.attname = named AND a.attnum > 0 AND NOT a.attisdropped))
+                                    WHERE a.attrelid = p.relation AND a.attname = named AND a.attnum > 0 AND NOT a.attisdropped))
   UNION ALL
-    SELECT p.captured, p.relation, 3,
+    SELECT p.relation, p.is_table, 3,
            p.prefix || CASE WHEN t.enabled IS NULL THEN 'TRUNCATE is not captured: run enable_capture() again'
                             ELSE 'TRUNCATE is not always captured: run enable_capture() again' END,
            true
-    FROM waybill_internal.capture_place p CROSS JOIN (VALUES ('before truncate'), ('after truncate')) k (kind)
+    FROM waybill_internal.capture_part p CROSS JOIN (VALUES ('before truncate'), ('after truncate')) k (kind)
     LEFT JOIN waybill_internal.capture_trigger t ON t.relation = p.relation AND t.kind = k.kind
     WHERE (p.is_table OR p.relkind = 'r' AND k.kind = 'before truncate') AND t.enabled IS DISTINCT FROM 'A'
   UNION ALL
-    SELECT p.captured, p.relation, 4, p.prefix || 'it is unlogged: what a crash removes is not captured', false
-    FROM waybill_internal.capture_place p WHERE p.relpersistence = 'u'
+    SELECT p.relation, p.is_table, 4, p.prefix || 'it is unlogged: what a crash removes is not captured', false
+    FROM waybill_internal.capture_part p WHERE p.relpersistence = 'u'
   UNION ALL
-    SELECT p.captured, p.relation, 4,
+    SELECT p.relation, p.is_table, 4,
            'changes of tables that inherit from it are not captured: run enable_capture() for each, or make it a partitioned table',
            false
-    FROM waybill_internal.capture_place p
+    FROM waybill_internal.capture_part p
     WHERE p.is_table AND p.relkind = 'r'
       AND EXISTS (SELECT FROM pg_catalog.pg_inherits i
                   WHERE i.inhparent = p.relation
                     AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger c
                                     WHERE c.relation = i.inhrelid AND c.kind = 'row'))
   UNION ALL
-    SELECT p.captured, p.relation, 5,
+    SELECT p.relation, p.is_table, 5,
            pg_catalog.format('%strigger "%s" was not made by enable_capture(): it captures nothing', p.prefix, t.name), false
-    FROM waybill_internal.capture_place p JOIN waybill_internal.capture_trigger t ON t.relation = p.relation
+    FROM waybill_internal.capture_part p JOIN waybill_internal.capture_trigger t ON t.relation = p.relation
     WHERE t.kind = 'other';
 COMMENT ON VIEW waybill_internal.capture_gap IS
-    'what keeps changes of captured tables from being captured; the least gravity is the gravest; repairable: by enable_capture()';
+    'what keeps changes of captured tables, and of their partitions, from being captured; the least gravity is the gravest; repairable: by enable_capture()';
 
 CREATE FUNCTION waybill_internal.check_capturable("table" regclass, key name[]) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -447,7 +453,10 @@ BEGIN
     SELECT t.name, t.condition INTO condition_trigger, present_condition FROM waybill_internal.capture_trigger t
         WHERE t.relation = "table" AND t.kind = 'condition' AND t.parent = 0 ORDER BY t.name LIMIT 1;
     IF present = arguments AND present_condition IS NOT DISTINCT FROM condition
-        AND NOT EXISTS (SELECT FROM waybill_internal.capture_gap g WHERE g.captured = "table" AND g.repairable) THEN
+        AND NOT EXISTS (SELECT FROM waybill_internal.capture_place p,
+                        LATERAL (SELECT FROM waybill_internal.capture_gap g
+                                 WHERE g.relation = p.relation AND g.is_table = p.is_table AND g.repairable OFFSET 0) g
+                        WHERE p.captured = "table") THEN
         RETURN NULL;
     END IF;
     PERFORM waybill_internal.lock_for_ddl("table", CASE WHEN replaces AND (condition_trigger IS NULL OR condition IS NOT NULL)
@@ -544,18 +553,27 @@ END
 $$;
 COMMENT ON FUNCTION waybill_internal.tidy_partition IS 'drops what complete_partition() created on a table that no longer needs it';
 
+-- Without nested loops, which the planner chooses while statistics know nothing of thousands of tables.
 CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key name[], OUT condition text, OUT problem text)
     RETURNS SETOF record
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.relation::regclass, k.key,
-           (SELECT c.condition FROM waybill_internal.capture_trigger c
-            WHERE c.relation = t.relation AND c.parent = 0 AND c.condition IS NOT NULL ORDER BY c.name LIMIT 1),
-           coalesce(
-               (SELECT g.problem FROM waybill_internal.capture_gap g WHERE g.captured = t.relation
-                ORDER BY g.gravity, g.relation <> t.relation, g.problem LIMIT 1),
-               CASE WHEN k.key = '{}' THEN 'no primary key: published without a key; add one or name columns with key =>' END)
-    FROM waybill_internal.capture_trigger t, LATERAL (SELECT waybill_internal.key_columns(t.relation) AS key OFFSET 0) k
-    WHERE t.kind = 'row' AND t.parent = 0
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
+    WITH place AS MATERIALIZED (SELECT * FROM waybill_internal.capture_place),
+    gap AS MATERIALIZED (SELECT * FROM waybill_internal.capture_gap),
+    gravest AS MATERIALIZED (
+        SELECT DISTINCT ON (p.captured) p.captured, g.problem
+        FROM place p JOIN gap g ON g.relation = p.relation AND g.is_table = p.is_table
+        ORDER BY p.captured, g.gravity, g.is_table DESC, g.problem),
+    condition AS MATERIALIZED (
+        SELECT DISTINCT ON (c.relation) c.relation, c.condition
+        FROM waybill_internal.capture_trigger c WHERE c.parent = 0 AND c.kind = 'condition' ORDER BY c.relation, c.name)
+    SELECT t.relation::regclass, k.key, c.condition,
+           coalesce(g.problem,
+                    CASE WHEN k.key = '{}' THEN 'no primary key: published without a key; add one or name columns with key =>' END)
+    FROM waybill_internal.capture_part t
+    LEFT JOIN gravest g ON g.captured = t.relation
+    LEFT JOIN condition c ON c.relation = t.relation,
+         LATERAL (SELECT waybill_internal.key_columns(t.relation) AS key OFFSET 0) k
+    WHERE t.is_table
     $$;
 COMMENT ON FUNCTION waybill_internal.captured_tables IS 'what waybill.captured_tables shows';
 
@@ -610,21 +628,26 @@ CREATE FUNCTION waybill_internal.captured_ancestors(relation oid) RETURNS SETOF 
     $$;
 COMMENT ON FUNCTION waybill_internal.captured_ancestors IS 'captured tables that a table is, or is a partition of';
 
-CREATE FUNCTION waybill_internal.warn_of_gaps("table" regclass, place regclass DEFAULT NULL) RETURNS void
+CREATE FUNCTION waybill_internal.warn_of_gaps(place regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    captured regclass;
     problem text;
 BEGIN
-    SELECT g.problem INTO problem FROM waybill_internal.capture_gap g
-        WHERE g.captured = "table" AND (place IS NULL OR g.relation = place)
-        ORDER BY g.gravity, g.relation <> "table", g.problem LIMIT 1;
-    IF problem IS NOT NULL AND waybill_internal.warns() THEN
-        RAISE WARNING USING MESSAGE = format('capture of table %s: %s', "table", problem);
+    IF NOT waybill_internal.warns() THEN
+        RETURN;
     END IF;
+    FOR captured IN SELECT waybill_internal.captured_ancestors(place) LOOP
+        SELECT g.problem INTO problem FROM waybill_internal.capture_gap g
+            WHERE g.relation = place AND g.is_table = (captured = place) ORDER BY g.gravity, g.problem LIMIT 1;
+        IF FOUND THEN
+            RAISE WARNING USING MESSAGE = format('capture of table %s: %s', captured, problem);
+        END IF;
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION waybill_internal.warn_of_gaps IS
-    'says in the session what is wrong with the capture of a table, or of a partition of it';
+    'says in the session what is wrong with the capture of a table, or of captured tables in a partition of theirs';
 
 -- A key is kept as the names of its columns, in the arguments of the trigger: when one is renamed it is the only name there
 -- that means nothing any more.
@@ -654,7 +677,9 @@ CREATE FUNCTION waybill_internal.alteration(command pg_ddl_command) RETURNS text
 COMMENT ON FUNCTION waybill_internal.alteration IS
     'what an ALTER TABLE did that concerns capture: a partition was "attached" or "detached", or something "changed"; NULL: nothing';
 
--- A captured table, or partition of one, was altered. (PostgreSQL does not tell before 16 which partition it was.)
+-- A captured table, or partition of one, was altered. Looks at what that can have changed, and not at all partitions: who
+-- has thousands attaches and detaches them all day. (PostgreSQL does not tell before 16 which partition it was: of those
+-- that this transaction attached, one.)
 CREATE FUNCTION waybill_internal.after_alter(relation regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -663,16 +688,15 @@ BEGIN
     SELECT waybill_internal.alteration(c.command) INTO alteration FROM pg_event_trigger_ddl_commands() c
         WHERE c.objid = relation AND c.classid = 'pg_class'::regclass;
     IF alteration = 'attached' THEN
-        PERFORM waybill_internal.complete_partition(p.relid) FROM pg_partition_tree(relation) p
-            WHERE p.isleaf AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger t
-                                           WHERE t.relation = p.relid AND t.kind = 'before truncate' AND t.enabled = 'A');
+        PERFORM waybill_internal.complete_partition(p.relid), waybill_internal.warn_of_gaps(p.relid)
+            FROM pg_inherits i, pg_partition_tree(i.inhrelid) p
+            WHERE i.inhparent = relation AND age(i.xmin) <= age(pg_current_xact_id()::xid) AND p.isleaf;
     ELSIF alteration = 'detached' THEN
         PERFORM waybill_internal.tidy_partition(t.relation) FROM waybill_internal.capture_trigger t
             WHERE t.kind = 'before truncate'
               AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger r WHERE r.relation = t.relation AND r.kind = 'row');
-    END IF;
-    IF alteration IS NOT NULL THEN
-        PERFORM waybill_internal.warn_of_gaps(a) FROM waybill_internal.captured_ancestors(relation) a;
+    ELSIF alteration = 'changed' THEN
+        PERFORM waybill_internal.warn_of_gaps(relation);
     END IF;
 END
 $$;
@@ -698,8 +722,7 @@ BEGIN
             CASE command.kind
                 WHEN 'created' THEN
                     PERFORM waybill_internal.complete_partition(command.relation);
-                    PERFORM waybill_internal.warn_of_gaps(a, command.relation)
-                        FROM waybill_internal.captured_ancestors(command.relation) a;
+                    PERFORM waybill_internal.warn_of_gaps(command.relation);
                 WHEN 'column' THEN
                     PERFORM waybill_internal.follow_renamed_column(command.relation, command.attribute::smallint);
                 WHEN 'altered' THEN
@@ -743,8 +766,9 @@ BEGIN
                   AND (d.original OR NOT c.relispartition) -- whose triggers are clones
     LOOP
         IF lost.has_trigger THEN
-            PERFORM waybill_internal.warn_of_gaps(a) FROM waybill_internal.captured_ancestors(lost."table") a
-                WHERE tag <> 'ALTER TABLE'; -- for which watch_ddl() warns
+            IF tag <> 'ALTER TABLE' THEN -- for which watch_ddl() warns
+                PERFORM waybill_internal.warn_of_gaps(lost."table");
+            END IF;
         ELSE
             RAISE WARNING USING
                 MESSAGE = format('table %s is no longer captured: its trigger was dropped', lost."table"),
