@@ -1,70 +1,13 @@
-// The log in SQL: waybill_internal.decode() turns a transaction's record stream into rows, for the view
-// waybill.changes. Made for people and tests; the shipper has its own decoder.
+// Change records read back in SQL: their shapes, rows and values.
+#include "decode.hpp"
+
 #include "byte_buffer.hpp"
-#include "change_record.hpp"
-#include "log_objects.hpp"
-#include "postgres.hpp"
-#include "row_encoder.hpp"
 #include "scope.hpp"
-#include "set_result.hpp"
 #include "text.hpp"
 
 namespace waybill {
 
 namespace {
-
-using record::Operation;
-
-// How a column's values are read back: its receive function, and to_json() for its type.
-struct ColumnReader {
-    const char *name;
-    bool is_key;
-    Oid type;
-    Oid element;          // of an array
-    ValueEncoder encoder; // by which its binary values were made
-    Oid io_parameter;
-    FmgrInfo receive;
-    FmgrInfo to_json;
-};
-
-struct DecodedShape {
-    std::uint64_t number;
-    Datum table_name;
-    std::span<ColumnReader> columns;
-};
-
-[[noreturn]] void corrupt(const char *what) {
-    ereport(ERROR, errcode(ERRCODE_DATA_CORRUPTED), errmsg("could not decode a record of the change log: %s", what));
-    pg_unreachable();
-}
-
-// The bytes of a stream or of one record, read from the front.
-class Bytes {
-public:
-    Bytes(const char *from, std::size_t length) : from_{from}, end_{from + length} {}
-
-    [[nodiscard]] bool empty() const { return from_ == end_; }
-
-    [[nodiscard]] std::size_t remaining() const { return static_cast<std::size_t>(end_ - from_); }
-
-    std::uint64_t varint() {
-        std::uint64_t value;
-        from_ = record::get_varint(from_, end_, value);
-        if (from_ == nullptr) corrupt("bad number");
-        return value;
-    }
-
-    std::string_view take(std::size_t length) {
-        if (remaining() < length) corrupt("too short");
-        const std::string_view taken{from_, length};
-        from_ += length;
-        return taken;
-    }
-
-private:
-    const char *from_;
-    const char *end_;
-};
 
 std::span<Datum> text_array(Datum array, Oid element, int length, bool by_value, char alignment) {
     Datum *values;
@@ -99,7 +42,8 @@ ColumnReader make_reader(const char *name, Oid type, Oid element, std::span<cons
     return reader;
 }
 
-// Reads a shape from waybill_internal.shape into the memory context of the caller.
+} // namespace
+
 DecodedShape read_shape(std::uint64_t number) {
     static constexpr const char *query =
         "SELECT pg_catalog.format('%I.%I', definition->>'schema', definition->>'table'),"
@@ -137,12 +81,6 @@ DecodedShape read_shape(std::uint64_t number) {
     return shape;
 }
 
-// One value of a row; `header` says how `bytes` are to be read.
-struct EncodedValue {
-    std::uint64_t header;
-    std::string_view bytes;
-};
-
 std::span<EncodedValue> read_row(Bytes &from, const DecodedShape &shape) {
     auto *values = static_cast<EncodedValue *>(palloc(sizeof(EncodedValue) * (shape.columns.size() + 1)));
     for (std::size_t i = 0; i < shape.columns.size(); ++i) {
@@ -157,6 +95,8 @@ char *server_cstring(std::string_view utf8) {
     const std::string_view text = from_utf8(utf8);
     return pnstrdup(text.data(), text.size());
 }
+
+namespace {
 
 // A binary value with its text in the database's encoding, as its receive function is to find it.
 std::string_view server_bytes(const ValueEncoder &encoder, std::string_view value) {
@@ -221,6 +161,8 @@ void append_json(StringInfo json, ColumnReader &column, const EncodedValue &valu
     }
 }
 
+} // namespace
+
 Datum row_to_jsonb(const DecodedShape &shape, std::span<const EncodedValue> row, bool key_only) {
     StringInfoData json;
     initStringInfo(&json);
@@ -237,120 +179,12 @@ Datum row_to_jsonb(const DecodedShape &shape, std::span<const EncodedValue> row,
     return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
-const char *operation_name(Operation operation) {
-    switch (operation) {
-    case Operation::insert: return "insert";
-    case Operation::update: return "update";
-    case Operation::remove: return "delete";
-    case Operation::truncate: return "truncate";
-    case Operation::context: break;
-    }
-    corrupt("unknown operation");
-}
-
-enum DecodedColumn { out_index, out_table, out_op, out_key, out_before, out_after, out_context, out_columns };
-
-class StreamDecoder {
-public:
-    StreamDecoder(Bytes stream, SetResult result)
-        : stream_{stream}, result_{result}, shape_context_{CurrentMemoryContext},
-          record_context_{AllocSetContextCreate(CurrentMemoryContext, "waybill record", ALLOCSET_DEFAULT_SIZES)} {}
-
-    void decode_all() {
-        while (!stream_.empty()) {
-            const std::string_view record = stream_.take(stream_.varint());
-            with_memory_context(record_context_, [&] {
-                decode_record(Bytes{record.data(), record.size()});
-                return true;
-            });
-            MemoryContextReset(record_context_);
-        }
-    }
-
-private:
-    void decode_record(Bytes body) {
-        const auto operation = static_cast<Operation>(body.take(1)[0]);
-        if (operation == Operation::context) {
-            const std::string_view utf8 = body.take(body.remaining());
-            context_ = with_memory_context(shape_context_, [&] { return CStringGetTextDatum(server_cstring(utf8)); });
-            return;
-        }
-        body.varint(); // the rank: the records are in its order already
-        const DecodedShape &shape = find_shape(body.varint());
-
-        std::array<Datum, out_columns> values{};
-        std::array<bool, out_columns> nulls;
-        nulls.fill(true);
-        const auto put = [&](DecodedColumn column, Datum value) {
-            values[column] = value;
-            nulls[column] = false;
-        };
-        put(out_index, Int64GetDatum(index_++));
-        put(out_table, shape.table_name);
-        put(out_op, CStringGetTextDatum(operation_name(operation)));
-        if (context_ != 0) put(out_context, context_);
-
-        std::span<EncodedValue> newer;
-        std::span<EncodedValue> older;
-        if (operation == Operation::insert || operation == Operation::update) newer = read_row(body, shape);
-        if (operation == Operation::remove || operation == Operation::update) older = read_row(body, shape);
-        if (operation == Operation::update)
-            for (std::size_t i = 0; i < older.size(); ++i)
-                if (older[i].header == record::unchanged_header) older[i] = newer[i];
-        if (!newer.empty()) put(out_after, row_to_jsonb(shape, newer, false));
-        if (!older.empty()) put(out_before, row_to_jsonb(shape, older, false));
-        const bool has_key = std::any_of(shape.columns.begin(), shape.columns.end(),
-                                         [](const ColumnReader &column) { return column.is_key; });
-        if (const auto row = newer.empty() ? older : newer; has_key && !row.empty())
-            put(out_key, row_to_jsonb(shape, row, true));
-        if (!body.empty()) corrupt("too long");
-        tuplestore_putvalues(result_.store, result_.descriptor, values.data(), nulls.data());
-    }
-
-    const DecodedShape &find_shape(std::uint64_t number) {
-        for (const DecodedShape &shape : std::span{shapes_, shape_count_})
-            if (shape.number == number) return shape;
-        return *with_memory_context(shape_context_, [&] {
-            auto *grown = static_cast<DecodedShape *>(palloc(sizeof(DecodedShape) * (shape_count_ + 1)));
-            std::copy_n(shapes_, shape_count_, grown);
-            grown[shape_count_] = read_shape(number);
-            shapes_ = grown;
-            return &shapes_[shape_count_++];
-        });
-    }
-
-    Bytes stream_;
-    SetResult result_;
-    MemoryContext shape_context_;
-    MemoryContext record_context_;
-    DecodedShape *shapes_ = nullptr;
-    std::size_t shape_count_ = 0;
-    std::int64_t index_ = 0;
-    Datum context_ = 0;
-};
-
-static_assert(std::is_trivially_destructible_v<StreamDecoder>);
-
-} // namespace
-
 } // namespace waybill
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(waybill_decode);
 PG_FUNCTION_INFO_V1(waybill_utf8);
-PGDLLEXPORT Datum waybill_decode(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_utf8(PG_FUNCTION_ARGS);
-
-// decode(stream bytea) → one row per change
-Datum waybill_decode(PG_FUNCTION_ARGS) {
-    const bytea *stream = PG_GETARG_BYTEA_PP(0);
-    waybill::StreamDecoder decoder{{VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)}, waybill::begin_set_result(fcinfo)};
-    // Receive functions read text in the client's encoding; they are given the database's.
-    const std::array<waybill::SettingValue, 1> encoding{{{"client_encoding", GetDatabaseEncodingName()}}};
-    waybill::with_settings(encoding, [&] { decoder.decode_all(); });
-    PG_RETURN_NULL();
-}
 
 // utf8(text) → bytea
 Datum waybill_utf8(PG_FUNCTION_ARGS) {

@@ -1128,22 +1128,49 @@ COMMENT ON FUNCTION waybill.drop_stream IS 'drops a stream: the log no longer ke
 -- Looking at it
 ---------------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION waybill_internal.decode(stream bytea, OUT index bigint, OUT "table" text, OUT op text, OUT key jsonb,
-                               OUT before jsonb, OUT after jsonb, OUT context text)
+CREATE FUNCTION waybill.changes_since(after_csn bigint, OUT csn bigint, OUT index bigint, OUT xid xid, OUT committed_at timestamptz,
+                                      OUT "table" text, OUT op text, OUT key jsonb, OUT before jsonb, OUT after jsonb, OUT context text)
     RETURNS SETOF record
     LANGUAGE c STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'waybill_decode';
-COMMENT ON FUNCTION waybill_internal.decode IS 'changes in the record stream of one transaction';
+    AS 'MODULE_PATHNAME', 'waybill_changes_since';
+COMMENT ON FUNCTION waybill.changes_since IS 'the changes in the log behind a csn, as in waybill.changes';
 
+-- In a target list the function is called for a row at a time: LIMIT ends the reading.
 CREATE VIEW waybill.changes AS
-SELECT t.csn, d.index, t.xid, t.committed_at, d."table", d.op, d.key, d.before, d.after, d.context
-FROM (SELECT csn, (array_agg(xid))[1] AS xid, min(committed_at) AS committed_at,
-             string_agg(payload, '' ORDER BY chunk) AS stream
-      FROM (SELECT * FROM waybill_internal.change_log UNION ALL SELECT * FROM waybill_internal.prepared_log) l GROUP BY csn) t,
-     waybill_internal.decode(t.stream) d
-ORDER BY t.csn, d.index;
+SELECT (l.change).* FROM (SELECT waybill.changes_since(-1) AS change OFFSET 0) l;
 COMMENT ON VIEW waybill.changes IS
-    'the changes that are in the log, for people and tests; acknowledged ones stay visible until their segment is emptied; those of a prepared transaction get their csn when a reader sees them';
+    'the changes that are in the log, in order, for people and tests; acknowledged ones stay visible until their segment is emptied; those of a prepared transaction get their csn when a reader sees them';
+
+-- A chunk is about a page. So many are counted; of more, as many pages, always the same ones.
+CREATE FUNCTION waybill_internal.backlog("table" regclass, acknowledged bigint,
+                                         OUT changes bigint, OUT bytes bigint, OUT oldest timestamptz)
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    counted CONSTANT integer := 2000;
+    by_index CONSTANT text := CASE "table" WHEN 'waybill_internal.prepared_log'::regclass THEN 'chunk, csn' ELSE 'csn, chunk' END;
+    chunks integer;
+    pages bigint;
+    estimate record;
+BEGIN
+    EXECUTE format('SELECT count(*), coalesce(sum(c.changes), 0), coalesce(sum(octet_length(c.payload)), 0), (array_agg(c.committed_at))[1]
+                    FROM (SELECT * FROM %s WHERE csn > $1 ORDER BY %s LIMIT $2) c', "table", by_index)
+        INTO chunks, changes, bytes, oldest USING acknowledged, counted;
+    IF chunks < counted THEN
+        RETURN;
+    END IF;
+    SELECT sum(pg_relation_size(i.inhrelid)) / current_setting('block_size')::integer INTO pages
+        FROM pg_inherits i WHERE i.inhparent = "table";
+    EXECUTE format('SELECT sum(c.changes * s.scale) AS changes, sum(octet_length(c.payload) * s.scale) AS bytes
+                    FROM (SELECT greatest($2::float8, 1) AS scale) s,
+                         %s c TABLESAMPLE SYSTEM (100 / greatest($2::float8, 1)) REPEATABLE (0)
+                    WHERE c.csn > $1', "table")
+        INTO estimate USING acknowledged, pages::float8 / counted;
+    changes := greatest(changes, estimate.changes);
+    bytes := greatest(bytes, estimate.bytes);
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.backlog IS
+    'what a log holds behind a csn, and since when: counted up to some 2,000 chunks, estimated beyond that';
 
 CREATE FUNCTION waybill_internal.stream_status(OUT stream text, OUT acknowledged_csn bigint, OUT last_csn bigint,
                                       OUT backlog_changes bigint, OUT backlog_bytes bigint,
@@ -1153,7 +1180,7 @@ CREATE FUNCTION waybill_internal.stream_status(OUT stream text, OUT acknowledged
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.name, p.acknowledged, waybill_internal.last_csn(),
-           coalesce(b.changes, 0), coalesce(b.bytes, 0), clock_timestamp() - b.oldest,
+           b.changes, b.bytes, clock_timestamp() - b.oldest,
            CASE WHEN p.acknowledged_at > 0 THEN to_timestamp(p.acknowledged_at / 1000000.0) END,
            l.segments::integer, l.bytes::bigint,
            EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 2003790188
@@ -1164,10 +1191,9 @@ AS $$
         SELECT waybill_internal.sequence_value(format('stream_%s_acknowledged_seq', s.id)) AS acknowledged,
                waybill_internal.sequence_value(format('stream_%s_acknowledged_at_seq', s.id)) AS acknowledged_at) p
     CROSS JOIN LATERAL (
-        SELECT sum(c.changes)::bigint AS changes, sum(octet_length(c.payload))::bigint AS bytes,
-               min(c.committed_at) AS oldest
-        FROM (SELECT * FROM waybill_internal.change_log WHERE csn > p.acknowledged
-              UNION ALL SELECT * FROM waybill_internal.prepared_log) c) b
+        SELECT sum(c.changes)::bigint AS changes, sum(c.bytes)::bigint AS bytes, min(c.oldest) AS oldest
+        FROM (SELECT * FROM waybill_internal.backlog('waybill_internal.change_log', p.acknowledged)
+              UNION ALL SELECT * FROM waybill_internal.backlog('waybill_internal.prepared_log', -1)) c) b
     CROSS JOIN (
         SELECT count(*) FILTER (WHERE inhparent = 'waybill_internal.change_log'::regclass AND pg_relation_size(inhrelid) > 0)
                    AS segments,
@@ -1178,7 +1204,7 @@ COMMENT ON FUNCTION waybill_internal.stream_status IS 'what waybill.status shows
 
 CREATE VIEW waybill.status AS SELECT * FROM waybill_internal.stream_status();
 COMMENT ON VIEW waybill.status IS
-    'per stream: backlog, age of its oldest change, last acknowledgement, log size, whether a shipper is connected';
+    'per stream: backlog, counted when it is small, estimated from some 2,000 chunks when it is not; age of its oldest change, last acknowledgement, log size, whether a shipper is connected';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Privileges

@@ -70,8 +70,6 @@ ROLLBACK;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT waybill.maintain();
 ROLLBACK;
-SELECT * FROM waybill_internal.decode('\x0f');
-SELECT * FROM waybill_internal.decode('\x0349');
 DROP SERVER server CASCADE;
 DROP FOREIGN DATA WRAPPER w;
 
