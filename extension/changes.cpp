@@ -1,4 +1,4 @@
-// The log in SQL: waybill.changes_since(), row by row as they are asked for, and the view waybill.changes on top of it.
+// The log in SQL: waybill.read_changes(), row by row as they are asked for, for the view waybill.changes.
 //
 // Chunks are fetched a few at a time, by a query of their own with the snapshot of the one that asks: nothing is open
 // between calls, and what was not asked for was not read. Chunks of the log come in the order of (csn, chunk), and
@@ -320,11 +320,11 @@ ChangeReader *begin_changes(FunctionCallInfo fcinfo, FuncCallContext &calls) {
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(waybill_changes_since);
-PGDLLEXPORT Datum waybill_changes_since(PG_FUNCTION_ARGS);
+PG_FUNCTION_INFO_V1(waybill_read_changes);
+PGDLLEXPORT Datum waybill_read_changes(PG_FUNCTION_ARGS);
 
-// changes_since(csn bigint) → one row per change, one a call
-Datum waybill_changes_since(PG_FUNCTION_ARGS) {
+// read_changes(after_csn bigint) → one row per change, one a call
+Datum waybill_read_changes(PG_FUNCTION_ARGS) {
     using namespace waybill;
     if (SRF_IS_FIRSTCALL()) {
         FuncCallContext *begun = SRF_FIRSTCALL_INIT();

@@ -1128,16 +1128,23 @@ COMMENT ON FUNCTION waybill.drop_stream IS 'drops a stream: the log no longer ke
 -- Looking at it
 ---------------------------------------------------------------------------------------------------------------------
 
+-- In a target list it is called for a row at a time, and LIMIT ends the reading: so the view and changes_since(), which
+-- becomes part of the query that calls it and therefore has no settings, call it there.
+CREATE FUNCTION waybill.read_changes(after_csn bigint, OUT csn bigint, OUT index bigint, OUT xid xid, OUT committed_at timestamptz,
+                                     OUT "table" text, OUT op text, OUT key jsonb, OUT before jsonb, OUT after jsonb, OUT context text)
+    RETURNS SETOF record
+    LANGUAGE c STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'waybill_read_changes';
+COMMENT ON FUNCTION waybill.read_changes IS 'what waybill.changes and changes_since() show, row by row in a target list';
+
 CREATE FUNCTION waybill.changes_since(after_csn bigint, OUT csn bigint, OUT index bigint, OUT xid xid, OUT committed_at timestamptz,
                                       OUT "table" text, OUT op text, OUT key jsonb, OUT before jsonb, OUT after jsonb, OUT context text)
     RETURNS SETOF record
-    LANGUAGE c STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS 'MODULE_PATHNAME', 'waybill_changes_since';
-COMMENT ON FUNCTION waybill.changes_since IS 'the changes in the log behind a csn, as in waybill.changes';
+    LANGUAGE sql STABLE
+    AS $$ SELECT (l.change).* FROM (SELECT waybill.read_changes(changes_since.after_csn) AS change OFFSET 0) l $$;
+COMMENT ON FUNCTION waybill.changes_since IS 'the changes in the log behind a csn, in order, as waybill.changes shows them';
 
--- In a target list the function is called for a row at a time: LIMIT ends the reading.
-CREATE VIEW waybill.changes AS
-SELECT (l.change).* FROM (SELECT waybill.changes_since(-1) AS change OFFSET 0) l;
+CREATE VIEW waybill.changes AS SELECT (l.change).* FROM (SELECT waybill.read_changes(-1) AS change OFFSET 0) l;
 COMMENT ON VIEW waybill.changes IS
     'the changes that are in the log, in order, for people and tests; acknowledged ones stay visible until their segment is emptied; those of a prepared transaction get their csn when a reader sees them';
 
@@ -1150,7 +1157,7 @@ DECLARE
     by_index CONSTANT text := CASE "table" WHEN 'waybill_internal.prepared_log'::regclass THEN 'chunk, csn' ELSE 'csn, chunk' END;
     chunks integer;
     pages bigint;
-    estimate record;
+    looked_at record;
 BEGIN
     EXECUTE format('SELECT count(*), coalesce(sum(c.changes), 0), coalesce(sum(octet_length(c.payload)), 0), (array_agg(c.committed_at))[1]
                     FROM (SELECT * FROM %s WHERE csn > $1 ORDER BY %s LIMIT $2) c', "table", by_index)
@@ -1160,13 +1167,12 @@ BEGIN
     END IF;
     SELECT sum(pg_relation_size(i.inhrelid)) / current_setting('block_size')::integer INTO pages
         FROM pg_inherits i WHERE i.inhparent = "table";
-    EXECUTE format('SELECT sum(c.changes * s.scale) AS changes, sum(octet_length(c.payload) * s.scale) AS bytes
-                    FROM (SELECT greatest($2::float8, 1) AS scale) s,
-                         %s c TABLESAMPLE SYSTEM (100 / greatest($2::float8, 1)) REPEATABLE (0)
-                    WHERE c.csn > $1', "table")
-        INTO estimate USING acknowledged, pages::float8 / counted;
-    changes := greatest(changes, estimate.changes);
-    bytes := greatest(bytes, estimate.bytes);
+    EXECUTE format('SELECT sum(c.changes) FILTER (WHERE c.csn > $1) AS changes, sum(octet_length(c.payload)) FILTER (WHERE c.csn > $1) AS bytes,
+                           count(DISTINCT (c.tableoid, (c.ctid::text::point)[0])) AS pages
+                    FROM %s c TABLESAMPLE SYSTEM ($2) REPEATABLE (0)', "table")
+        INTO looked_at USING acknowledged, least(100, 100.0 * counted / pages);
+    changes := greatest(changes, looked_at.changes * pages / looked_at.pages);
+    bytes := greatest(bytes, looked_at.bytes * pages / looked_at.pages);
 END
 $$;
 COMMENT ON FUNCTION waybill_internal.backlog IS

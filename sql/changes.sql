@@ -18,11 +18,11 @@ INSERT INTO t VALUES (2, '');
 BEGIN;
 INSERT INTO t SELECT i, repeat('x', 4000) FROM generate_series(3, 33) i;
 PREPARE TRANSACTION 'waybill_changes_2';
+COMMIT PREPARED 'waybill_changes_1';
 BEGIN;
 INSERT INTO t VALUES (34, '');
 PREPARE TRANSACTION 'waybill_changes_3';
 INSERT INTO t VALUES (35, '');
-COMMIT PREPARED 'waybill_changes_1';
 COMMIT PREPARED 'waybill_changes_2';
 SELECT tx, count(*), min(index), max(index), min((key ->> 'id')::int), max((key ->> 'id')::int), max(context) FROM log GROUP BY tx ORDER BY tx;
 SELECT count(waybill.safe_csn());
@@ -52,13 +52,26 @@ FETCH one;
 FETCH one;
 COMMIT;
 
+GRANT SELECT ON waybill.changes TO pg_monitor;
+SET ROLE pg_monitor;
+SELECT count(*) FROM waybill.changes;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION waybill.read_changes, waybill.changes_since TO pg_monitor;
+SET ROLE pg_monitor;
+SELECT key FROM waybill.changes WHERE csn = :last;
+SELECT key FROM waybill.changes_since(:last - 1);
+RESET ROLE;
+REVOKE ALL ON FUNCTION waybill.read_changes, waybill.changes_since FROM pg_monitor;
+REVOKE ALL ON waybill.changes FROM pg_monitor;
+
 -- What is not asked for is not read: not even that it cannot be.
-CREATE FUNCTION broken(stream bytea) RETURNS SETOF text LANGUAGE plpgsql AS $$
+CREATE FUNCTION broken(stream bytea, after_csn bigint) RETURNS SETOF text LANGUAGE plpgsql AS $$
 BEGIN
     CREATE TABLE changes.fake () INHERITS (waybill_internal.change_log);
     INSERT INTO changes.fake (csn, committed_at, chunk, chunks, changes, timeline, xid, payload)
     VALUES (9000000000000000000, now(), 0, 1, 1, 1, '1', stream);
     RETURN QUERY SELECT 'asked for one: ' || op FROM waybill.changes LIMIT 1;
+    RETURN QUERY SELECT 'asked for one: ' || op FROM waybill.changes_since(after_csn) LIMIT 1;
     BEGIN
         RETURN QUERY SELECT format('asked for all: %s', count(*) > 0) FROM waybill.changes;
     EXCEPTION WHEN data_corrupted THEN
@@ -67,7 +80,7 @@ BEGIN
     DROP TABLE changes.fake;
 END
 $$;
-SELECT stream, broken(stream) FROM (VALUES ('\x0f'::bytea), ('\x0349'), ('\x8f'), ('\xffffffffffffffffffffff'), ('\x014900'), ('\x0158'), ('\xffffffff0f00')) s (stream);
+SELECT stream, broken(stream, :before) FROM (VALUES ('\x0f'::bytea), ('\x0349'), ('\x8f'), ('\xffffffffffffffffffffff'), ('\x014900'), ('\x0158'), ('\xffffffff0f00')) s (stream);
 
 -- A small backlog is counted, a large one estimated.
 BEGIN;
@@ -87,4 +100,5 @@ SELECT backlog_changes BETWEEN 50000 AND 70000, backlog_bytes BETWEEN 40000000 A
        oldest_unacknowledged_age BETWEEN '23 h' AND '25 h' FROM waybill.status WHERE stream = 'default';
 ROLLBACK;
 
+SET waybill.ddl_warnings = off;
 DROP SCHEMA changes CASCADE;

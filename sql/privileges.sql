@@ -58,7 +58,8 @@ SELECT p.oid::regprocedure AS executable_by_public FROM pg_proc p
 WHERE p.pronamespace IN ('waybill'::regnamespace, 'waybill_internal'::regnamespace) AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY 1;
 SELECT p.oid::regprocedure AS without_search_path FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 WHERE p.pronamespace IN ('waybill'::regnamespace, 'waybill_internal'::regnamespace) AND (p.prosecdef OR l.lanname <> 'c')
-  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%');
+  AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%')
+  AND p.oid <> 'waybill.changes_since'::regproc; -- becomes part of queries; names the schema of all it uses
 
 DROP OWNED BY regress_waybill_owner, regress_waybill_shipper, "regress waybill other";
 DROP ROLE regress_waybill_owner, regress_waybill_shipper, "regress waybill other";
