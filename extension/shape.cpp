@@ -11,6 +11,9 @@ namespace {
 // A shape that this backend has seen or drawn. `definition` is kept while it is not known to be stored.
 struct KnownShape {
     std::uint64_t hash; // the hash key
+    Oid relation;
+    NameData schema;
+    NameData table;
     std::int32_t number;
     bool stored;
     bool storing; // by the present transaction
@@ -124,7 +127,7 @@ const char *make_definition(Relation relation, std::span<const AttrNumber> key) 
 // --- its number -------------------------------------------------------------------------------------------------
 
 // The table's columns, in order.
-enum ShapeColumn { shape_id, shape_hash, shape_definition, shape_columns };
+enum ShapeColumn { shape_id, shape_hash, shape_relation, shape_schema, shape_table, shape_definition, shape_columns };
 
 // The number of a shape that a committed transaction stored. What is committed now counts, also in REPEATABLE READ:
 // whoever reads our change sees all that had been committed before us. And SnapshotSelf takes no predicate locks, which
@@ -182,12 +185,16 @@ std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
     if (const auto *known = static_cast<const KnownShape *>(hash_search(known_shapes, &hash, HASH_FIND, nullptr)))
         return known->number;
 
+    const char *schema = get_namespace_name(RelationGetNamespace(relation));
     const std::optional<std::int32_t> stored = stored_number(hash, definition);
     const std::int32_t number =
         stored ? *stored : static_cast<std::int32_t>(draw_from_sequence(log_object("shape_id_seq")));
     // Last, since an error behind it would leave it there; but before the entry is made, which is not to be without it.
     char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
     auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &hash, HASH_ENTER, nullptr));
+    shape->relation = RelationGetRelid(relation);
+    namestrcpy(&shape->schema, schema);
+    shape->table = relation->rd_rel->relname;
     shape->number = number;
     shape->stored = stored.has_value();
     shape->storing = false;
@@ -202,9 +209,10 @@ void store_new_shapes() {
         if (shape.stored) return;
         shape.storing = storing_shapes = true;
         Relation table = table_open(known_shapes_table, RowExclusiveLock);
-        std::array<Datum, shape_columns> values{Int32GetDatum(shape.number),
-                                                Int64GetDatum(static_cast<int64>(shape.hash)),
-                                                CStringGetTextDatum(shape.definition)};
+        std::array<Datum, shape_columns> values{
+            Int32GetDatum(shape.number),      Int64GetDatum(static_cast<int64>(shape.hash)),
+            ObjectIdGetDatum(shape.relation), NameGetDatum(&shape.schema),
+            NameGetDatum(&shape.table),       CStringGetTextDatum(shape.definition)};
         std::array<bool, shape_columns> nulls{};
         HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values.data(), nulls.data());
         PushActiveSnapshot(GetTransactionSnapshot()); // a long definition goes to TOAST, which asks for one

@@ -51,12 +51,15 @@ SELECT pg_catalog.setval('waybill_internal.commit_seq', 0);
 CREATE TABLE waybill_internal.shape (
     id integer NOT NULL,
     hash bigint NOT NULL,      -- of the definition's text, for look-up; equal definitions may have several ids
+    relation oid NOT NULL,     -- as in the definition, which is long to read, as the next two
+    schema name NOT NULL,
+    "table" name NOT NULL,
     definition json NOT NULL   -- relation, schema, table, key, columns
 );
 CREATE INDEX shape_hash_idx ON waybill_internal.shape (hash);
 CREATE INDEX shape_id_idx ON waybill_internal.shape (id);
 CREATE SEQUENCE waybill_internal.shape_id_seq AS integer CACHE 1;
-CREATE VIEW waybill.shape AS SELECT id, definition FROM waybill_internal.shape;
+CREATE VIEW waybill.shape AS SELECT id, relation, schema, "table", definition FROM waybill_internal.shape;
 COMMENT ON VIEW waybill.shape IS 'what the changes in the log were made of: tables with their keys and columns as they were';
 
 -- The log: the concatenated payloads of a transaction are its stream of change records (extension/change_record.hpp).
@@ -553,6 +556,18 @@ END
 $$;
 COMMENT ON FUNCTION waybill_internal.tidy_partition IS 'drops what complete_partition() created on a table that no longer needs it';
 
+-- A new table takes the place of another by RENAME: what is in the log under its name is the other one's. One that has
+-- changes of its own there was captured by itself; that was ended on purpose.
+CREATE VIEW waybill_internal.swapped_table AS
+SELECT DISTINCT c.oid::regclass AS relation
+FROM waybill_internal.shape s
+JOIN pg_catalog.pg_namespace n ON n.nspname = s.schema
+JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = s."table" AND c.oid <> s.relation AND c.relkind IN ('r', 'p')
+WHERE NOT EXISTS (SELECT FROM waybill_internal.capture_trigger t WHERE t.relation = c.oid AND t.kind = 'row')
+  AND NOT EXISTS (SELECT FROM waybill_internal.shape o WHERE o.relation = c.oid);
+COMMENT ON VIEW waybill_internal.swapped_table IS
+    'tables that are not captured and have the names of others that were';
+
 -- Without nested loops, which the planner chooses while statistics know nothing of thousands of tables.
 CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key name[], OUT condition text, OUT problem text)
     RETURNS SETOF record
@@ -574,6 +589,9 @@ CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key n
     LEFT JOIN condition c ON c.relation = t.relation,
          LATERAL (SELECT waybill_internal.key_columns(t.relation) AS key OFFSET 0) k
     WHERE t.is_table
+  UNION ALL
+    SELECT s.relation, NULL, NULL, 'changes of another table of its name are in the log, but it is not captured: run enable_capture()'
+    FROM waybill_internal.swapped_table s
     $$;
 COMMENT ON FUNCTION waybill_internal.captured_tables IS 'what waybill.captured_tables shows';
 
@@ -692,9 +710,9 @@ BEGIN
             FROM pg_inherits i, pg_partition_tree(i.inhrelid) p
             WHERE i.inhparent = relation AND age(i.xmin) <= age(pg_current_xact_id()::xid) AND p.isleaf;
     ELSIF alteration = 'detached' THEN
-        PERFORM waybill_internal.tidy_partition(t.relation) FROM waybill_internal.capture_trigger t
-            WHERE t.kind = 'before truncate'
-              AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger r WHERE r.relation = t.relation AND r.kind = 'row');
+        PERFORM waybill_internal.tidy_partition(t.relation)
+            FROM (SELECT t.relation FROM waybill_internal.capture_trigger t GROUP BY t.relation
+                  HAVING bool_or(t.kind = 'before truncate') AND NOT bool_or(t.kind = 'row')) t;
     ELSIF alteration = 'changed' THEN
         PERFORM waybill_internal.warn_of_gaps(relation);
     END IF;
