@@ -1,11 +1,12 @@
 #include "change_log.hpp"
 
+#include "shape_parser.hpp"
 #include "version.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <map>
 #include <utility>
 
 namespace waybill {
@@ -254,44 +255,36 @@ void PgChangeLog::close() noexcept {
     asked_ = Asked::nothing;
 }
 
+// Of each table one row: there may be ten thousand of them, and a definition is long. Of a shape only the key is read.
 std::vector<Shape> PgChangeLog::captured_tables() {
     const PgResult rows = query(R"(
-        WITH newest AS (
-            SELECT DISTINCT ON (h.definition->>'schema', h.definition->>'table') h.definition
-            FROM waybill.shape h, waybill.stream s
-            WHERE s.name = $1
-              AND (s.tables IS NULL
-                   OR (h.definition->>'schema') || '.' || (h.definition->>'table') = ANY (s.tables))
-            ORDER BY h.definition->>'schema', h.definition->>'table', h.id DESC)
-        SELECT waybill.utf8(n.definition->>'schema'), waybill.utf8(n.definition->>'table'),
-               waybill.utf8(a.attname::text),
-               (SELECT k.place FROM json_array_elements_text(n.definition->'key') WITH ORDINALITY k (name, place)
-                WHERE k.name = a.attname)
-        FROM newest n
-        JOIN pg_class c ON c.oid = (n.definition->>'relation')::oid AND c.relname = n.definition->>'table'
-        JOIN pg_namespace m ON m.oid = c.relnamespace AND m.nspname = n.definition->>'schema'
-        LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY 1, 2, a.attnum)",
+        SELECT waybill.utf8(n.schema::text), waybill.utf8(n."table"::text),
+               waybill.utf8(array_to_json(ARRAY(
+                   SELECT a.attname FROM pg_attribute a
+                   WHERE a.attrelid = n.relation AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum))::text),
+               waybill.utf8((n.definition -> 'key')::text)
+        FROM (SELECT DISTINCT ON (h.relation) h.relation, h.schema, h."table", h.definition
+              FROM waybill.shape h ORDER BY h.relation, h.id DESC) n
+        JOIN pg_class c ON c.oid = n.relation AND c.relname = n."table"
+        JOIN pg_namespace m ON m.oid = c.relnamespace AND m.nspname = n.schema,
+        waybill.stream s
+        WHERE s.name = $1 AND (s.tables IS NULL OR n.schema::text || '.' || n."table"::text = ANY (s.tables))
+        ORDER BY 1, 2)",
                                 {stream_});
     std::vector<Shape> tables;
-    std::map<std::int64_t, std::uint16_t> key; // of the last table: column by place
+    tables.reserve(static_cast<std::size_t>(rows.rows()));
     for (int row = 0; row < rows.rows(); ++row) {
-        if (tables.empty() || tables.back().schema != rows.text(row, 0) || tables.back().table != rows.text(row, 1)) {
-            Shape &table = tables.emplace_back();
-            table.id = static_cast<std::int32_t>(tables.size());
-            table.schema = rows.text(row, 0);
-            table.table = rows.text(row, 1);
-            key.clear();
+        Shape &table = tables.emplace_back();
+        table.id = row + 1;
+        table.schema = rows.text(row, 0);
+        table.table = rows.text(row, 1);
+        for (std::string &name : parse_names(rows.text(row, 2))) table.columns.emplace_back().name = std::move(name);
+        for (const std::string &name : parse_names(rows.text(row, 3))) {
+            const auto column = std::find_if(table.columns.begin(), table.columns.end(),
+                                             [&](const Column &present) { return present.name == name; });
+            if (column != table.columns.end()) // else it is gone since
+                table.key.push_back(static_cast<std::uint16_t>(column - table.columns.begin()));
         }
-        if (rows.is_null(row, 2)) continue; // a table without columns
-        Shape &table = tables.back();
-        Column column;
-        column.name = rows.text(row, 2);
-        table.columns.push_back(std::move(column));
-        if (rows.is_null(row, 3)) continue;
-        key[rows.int64(row, 3)] = static_cast<std::uint16_t>(table.columns.size() - 1);
-        table.key.clear();
-        for (const auto &[place, position] : key) table.key.push_back(position);
     }
     return tables;
 }

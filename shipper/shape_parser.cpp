@@ -101,18 +101,21 @@ std::uint16_t position_of(const std::string &name, const Shape &shape, const Mem
     return static_cast<std::uint16_t>(column - shape.columns.begin());
 }
 
+rapidjson::Document parse_json(std::string_view text, const std::string &what) {
+    rapidjson::Document document;
+    // Iterative: nesting must not be able to exhaust the stack.
+    document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(text.data(), text.size());
+    if (document.HasParseError())
+        throw DataError(what + " is not JSON: " + rapidjson::GetParseError_En(document.GetParseError()) + " at byte " +
+                        std::to_string(document.GetErrorOffset()));
+    return document;
+}
+
 } // namespace
 
 Shape parse_shape(std::int32_t id, std::string_view definition) {
     const std::string what = "shape " + std::to_string(id);
-    rapidjson::Document document;
-    // Iterative: nesting must not be able to exhaust the stack.
-    document.Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(definition.data(),
-                                                                                           definition.size());
-    if (document.HasParseError())
-        throw DataError(what + " is not JSON: " + rapidjson::GetParseError_En(document.GetParseError()) + " at byte " +
-                        std::to_string(document.GetErrorOffset()));
-
+    const rapidjson::Document document = parse_json(definition, what);
     const Members members(document, what);
     Shape shape;
     shape.id = id;
@@ -128,6 +131,18 @@ Shape parse_shape(std::int32_t id, std::string_view definition) {
     for (const Json &name : members.array("key").GetArray())
         shape.key.push_back(position_of(members.as_text(name, "key"), shape, members));
     return shape;
+}
+
+std::vector<std::string> parse_names(std::string_view json) {
+    const rapidjson::Document document = parse_json(json, "a list of names");
+    if (!document.IsArray()) throw DataError("a list of names is not an array");
+    std::vector<std::string> names;
+    names.reserve(document.Size());
+    for (const Json &name : document.GetArray()) {
+        if (!name.IsString()) throw DataError("a list of names has a member that is not a string");
+        names.emplace_back(name.GetString(), name.GetStringLength());
+    }
+    return names;
 }
 
 } // namespace waybill

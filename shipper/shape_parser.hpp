@@ -4,11 +4,16 @@
 #include "change.hpp"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace waybill {
 
 // Throws DataError when `definition` is not the JSON of a shape. Members it does not know are left alone.
 [[nodiscard]] Shape parse_shape(std::int32_t id, std::string_view definition);
+
+// Reads names from a JSON array of them. Throws DataError when it is none.
+[[nodiscard]] std::vector<std::string> parse_names(std::string_view json);
 
 } // namespace waybill

@@ -236,3 +236,18 @@ def test_changes_are_kept_while_no_shipper_runs_and_a_large_transaction_goes_thr
         assert shipper.rss_mb() < 200
         assert shipper.stop() == 0
     assert pipeline.check("public.t").changes == 100_000
+
+
+def test_starts_at_once_with_wide_tables_and_tries_its_settings_on_them_as_they_are_now(pipeline):
+    """Reading a definition anew for each of its columns, nine such tables kept the shipper from starting for minutes."""
+    columns = ", ".join(f"column_{i} text" for i in range(1, 1501))
+    for i in range(9):
+        pipeline.execute(f"CREATE TABLE wide_{i} (id int PRIMARY KEY, {columns})")
+        pipeline.capture(f"wide_{i}")
+        pipeline.execute(f"INSERT INTO wide_{i} VALUES (1)")
+    pipeline.execute("ALTER TABLE wide_0 RENAME column_1500 TO \"Last \"\"ü\"\"\"")
+    pipeline.execute("ALTER TABLE wide_1 DROP COLUMN column_1500, DROP CONSTRAINT wide_1_pkey")
+    pipeline.shipper(columns={"exclude": [r"public\.wide_.*\.column_.*"]}).once(timeout_s=60)
+    (record,) = pipeline.records("public.wide_8")
+    assert json.loads(record.key) == {"id": 1}
+    assert json.loads(record.value)["after"] == {"id": 1}

@@ -97,5 +97,12 @@ TEST(ShapeParser, RefusesEveryPrefixOfAShape) {
         EXPECT_NE(error_of(orders.substr(0, size)), "no error") << size;
 }
 
+TEST(ShapeParser, ReadsNames) {
+    EXPECT_EQ(parse_names(R"(["a","ü\"\\",""])"), (std::vector<std::string>{"a", "ü\"\\", ""}));
+    EXPECT_TRUE(parse_names("[]").empty());
+    for (const char *json : {"", "null", "{}", "[1]", "[null]", "[\"a\"", "\xFF"})
+        EXPECT_THROW(static_cast<void>(parse_names(json)), DataError) << json;
+}
+
 } // namespace
 } // namespace waybill
