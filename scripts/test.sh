@@ -205,9 +205,10 @@ suite_fuzz() {
     [[ ${WAYBILL_TEST_LONG:-} != 1 ]] || times=10
     fuzz change_decoder $((60 * times)) &
     fuzz format $((40 * times))
-    fuzz shape_parser $((20 * times))
+    fuzz shape_parser $((15 * times))
+    fuzz toml $((5 * times))
     wait
-    for target in change_decoder format shape_parser; do
+    for target in change_decoder format shape_parser toml; do
         cat "$work/fuzz-$target.shown" >>"$work/fuzz.shown"
         if [[ -e $work/fuzz-$target.passed ]]; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
     done

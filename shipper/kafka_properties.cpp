@@ -58,6 +58,7 @@ constexpr std::array rules{
     Rule{"partitioner", " consistent consistent_random murmur2 murmur2_random fnv1a fnv1a_random ",
          "changes of one row would lose their order; use murmur2_random, which is the Java client's"},
     Rule{"transactional.id", "", "exactly-once delivery is not supported; leave it out"},
+    Rule{"plugin.library.paths", "", "it loads other code into the shipper; leave it out"},
     Rule{"log.queue", " true ", "the shipper reads librdkafka's log from its queue; leave it out"},
 };
 

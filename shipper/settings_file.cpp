@@ -2,6 +2,7 @@
 #include "errors.hpp"
 #include "nearest.hpp"
 #include "settings.hpp"
+#include "toml_limits.hpp"
 
 #include <toml++/toml.h>
 
@@ -85,13 +86,26 @@ void check_sections(const toml::table &table, const std::string &file) {
     }
 }
 
+// All of it, or enough of it to be too much.
+std::string read_text(const std::string &file) {
+    errno = 0;
+    std::ifstream stream(file);
+    std::string text(TomlLimits().bytes + 1, '\0');
+    stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+    if (!stream.eof() && !stream) // a directory opens, but cannot be read
+        throw ConfigError("could not read " + file + ": " + (errno != 0 ? std::strerror(errno) : "it is no file"));
+    text.resize(static_cast<std::size_t>(stream.gcount()));
+    return text;
+}
+
 } // namespace
 
 void read_file(Draft &draft, const std::string &file) {
-    std::ifstream stream(file);
-    if (!stream) throw ConfigError("could not read " + file + ": " + std::strerror(errno));
+    const std::string text = read_text(file);
+    if (const std::optional<std::string> excess = excess_in_toml(text))
+        throw ConfigError("could not read " + file + ": " + *excess + "; no configuration needs so many");
     try {
-        const toml::table table = toml::parse(stream, file);
+        const toml::table table = toml::parse(text, file);
         check_sections(table, file);
         read_table(draft, table, "", file);
     } catch (const toml::parse_error &error) {

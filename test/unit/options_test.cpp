@@ -311,6 +311,56 @@ TEST_F(OptionsTest, TellsTheLineOfAFileThatIsNoToml) {
     EXPECT_TRUE(contains(error("[stream]\nname = \n"), "line 2"));
 }
 
+TEST_F(OptionsTest, RefusesAFileThatWouldUseUpTheStack) {
+    const auto repeat = [](const std::string &text, std::size_t times) {
+        std::string all;
+        for (std::size_t i = 0; i < times; ++i) all += text;
+        return all;
+    };
+    constexpr std::size_t many = 200'000;
+    const std::string dots = "more than 32 dots in keys";
+    const std::string brackets = "more than 32 open brackets";
+    // Keys of many parts, in every place that has keys, with every kind of part.
+    EXPECT_TRUE(contains(error("[kafka]\na" + repeat(".a", many) + " = 1\n"), "line 2: " + dots));
+    EXPECT_TRUE(contains(error("[kafka" + repeat(".a", many) + "]\n"), "line 1: " + dots));
+    EXPECT_TRUE(contains(error("[kafka]\n'a'" + repeat(" . \"a\"", many / 3) + " = 1\n"), "line 2: " + dots));
+    EXPECT_TRUE(contains(error("kafka = { a" + repeat(".a", many) + " = 1 }\n"), "line 1: " + dots));
+    // Brackets in brackets, with their keys between them.
+    EXPECT_TRUE(contains(error("[tables]\ninclude = " + repeat("[", many)), "line 2: " + brackets));
+    EXPECT_TRUE(contains(error("kafka = " + repeat("{ a = ", many / 2)), "line 1: " + brackets));
+    EXPECT_TRUE(contains(error("kafka = " + repeat("[\n{ a.a.a = ", many / 4)), "line 17: " + brackets));
+    // A string hides nothing but what is in it.
+    const std::string strings = "a = \"\\\"\" # \"\nb = '''\n''''\nc = '\\'\nd = \"\"\"\\\"\"\"\"\n";
+    EXPECT_TRUE(contains(error("[kafka]\n" + strings + "a" + repeat(".a", many) + " = 1\n"), "line 7: " + dots));
+    EXPECT_TRUE(contains(error(std::string(2 << 20, '#')), "more than 1048576 bytes"));
+    // What people have.
+    const std::string pattern = "'" + repeat("[a.b]{1}", 100) + "',\n";
+    EXPECT_EQ(error("[tables] # " + repeat("[.", 100) + "\ninclude = [\n" + repeat(pattern, 1000) + "]\n"), "no error");
+    EXPECT_EQ(error("[tables]\ninclude = \"\"\"\\\n" + repeat("[.]", 100) + "\"\"\"\n"), "no error");
+}
+
+TEST_F(OptionsTest, SaysWhichFileItCouldNotRead) {
+    const auto error_of = [](const std::string &file) -> std::string {
+        try {
+            static_cast<void>(read_options({"--config", file}, {}));
+        } catch (const ConfigError &error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    EXPECT_EQ(error_of("/no/such/file"), "could not read /no/such/file: No such file or directory");
+    EXPECT_EQ(error_of("/"), "could not read /: Is a directory");
+    EXPECT_EQ(error_of("/dev/zero"), "could not read /dev/zero: it has more than 1048576 bytes; no configuration needs "
+                                     "so many");
+}
+
+TEST_F(OptionsTest, RefusesPropertiesThatLoadCode) {
+    EXPECT_EQ(error("[kafka]\n\"plugin.library.paths\" = \"/tmp/evil.so\"\n"),
+              "kafka.plugin.library.paths = \"/tmp/evil.so\" is not possible: it loads other code into the shipper; "
+              "leave it out");
+    EXPECT_TRUE(contains(error("", {}, {{"WAYBILL_KAFKA_PLUGIN_LIBRARY_PATHS", "evil"}}), "loads other code"));
+}
+
 TEST_F(OptionsTest, RefusesPropertiesThatWouldBreakThePromises) {
     for (const char *const pair :
          {"acks=1", "request.required.acks=0", "enable.idempotence=false", "message.timeout.ms=1000",
