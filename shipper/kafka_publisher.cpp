@@ -292,7 +292,7 @@ void KafkaPublisher::make_topic(const std::string &topic) {
         throw KafkaError(code, what_to_do.fatal,
                          "could not create topic \"" + topic + "\": " + text + std::string(what_to_do.text));
     }
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) log_.info("created topic \"{}\"", topic);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) log_.info("created topic", {{"topic", topic}});
     // The brokers hear of it from the controller, a little later.
     for (refresh_topics(); !existing_topics_.contains(topic); refresh_topics()) {
         if (waiter_.now() >= deadline)
@@ -468,7 +468,7 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
             if (std::string_view(text).find("enable.gapless.guarantee is experimental") != std::string_view::npos)
                 break;
             const LogLevel ours = level <= 4 ? LogLevel::warning : level <= 6 ? LogLevel::info : LogLevel::debug;
-            log_.write_line(ours, fmt::format("librdkafka: {}: {}", facility, text));
+            log_.write(ours, fmt::format("librdkafka: {}: {}", facility, text));
             break;
         }
         case RD_KAFKA_EVENT_ERROR: {

@@ -1,10 +1,11 @@
 #include "log.hpp"
 
+#include "log_text.hpp"
+
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -23,18 +24,34 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
     return spdlog::level::off;
 }
 
-std::string json_escaped(std::string_view text) {
-    std::string escaped;
-    escaped.reserve(text.size());
-    for (const char c : text) {
-        if (c == '"' || c == '\\')
-            (escaped += '\\') += c;
-        else if (static_cast<unsigned char>(c) < 0x20)
-            escaped += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        else
-            escaped += c;
+// message name=value name="a value"
+std::string as_text(std::string_view message, std::span<const LogField> fields) {
+    std::string line = printable(message);
+    for (const LogField &field : fields) {
+        line += ' ' + printable(field.name) + '=';
+        const bool plain = !field.value.empty() && field.value.find_first_of(" \"=\\") == std::string::npos;
+        if (plain) {
+            line += printable(field.value);
+            continue;
+        }
+        std::string quoted;
+        for (const char c : field.value) {
+            if (c == '"' || c == '\\') quoted += '\\';
+            quoted += c;
+        }
+        line += '"' + printable(quoted) + '"';
     }
-    return escaped;
+    return line;
+}
+
+// The members of an object.
+std::string as_json(std::string_view message, std::span<const LogField> fields) {
+    std::string members = "\"message\":\"" + json_escaped(message) + '"';
+    for (const LogField &field : fields) {
+        members += ",\"" + json_escaped(field.name) + "\":";
+        members += field.is_number ? field.value : '"' + json_escaped(field.value) + '"';
+    }
+    return members;
 }
 
 } // namespace
@@ -45,18 +62,17 @@ Log::Log(LogLevel level, LogFormat format)
     logger_->set_level(to_spdlog(level));
     logger_->flush_on(spdlog::level::debug);
     const char *const pattern = format == LogFormat::json
-                                    ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","pid":%P,"level":"%l","message":"%v"})"
+                                    ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","pid":%P,"level":"%l",%v})"
                                     : "%Y-%m-%d %H:%M:%S.%e UTC [%P] %l: %v";
     logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
 }
 
 Log::~Log() = default;
 
-void Log::write_line(LogLevel level, std::string_view text) {
-    std::string line(text);
-    while (!line.empty() && line.back() == '\n') line.pop_back();
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    logger_->log(to_spdlog(level), format_ == LogFormat::json ? json_escaped(line) : line);
+void Log::write(LogLevel level, std::string_view message, std::span<const LogField> fields) {
+    if (level < level_) return;
+    while (message.ends_with('\n')) message.remove_suffix(1);
+    logger_->log(to_spdlog(level), format_ == LogFormat::json ? as_json(message, fields) : as_text(message, fields));
 }
 
 } // namespace waybill

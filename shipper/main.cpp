@@ -4,6 +4,7 @@
 #include "format/format.hpp"
 #include "kafka_publisher.hpp"
 #include "log.hpp"
+#include "log_text.hpp"
 #include "options.hpp"
 #include "pump.hpp"
 #include "shape_parser.hpp"
@@ -20,6 +21,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace waybill {
@@ -47,8 +49,11 @@ Pump::MakeFormat format_maker(const Options &options) {
 
 int run(const Options &options, Waiter &waiter) {
     Log log(options.log_level, options.log_format);
-    log.info("waybill-shipper {} started", version);
-    for (const std::string &line : describe(options)) log.debug("{}", line);
+    log.info("waybill-shipper started", {{"version", version}});
+    for (const std::string &line : describe(options)) {
+        const std::size_t equals = line.find('=');
+        log.debug("setting", {{std::string_view(line).substr(0, equals), std::string_view(line).substr(equals + 1)}});
+    }
     PgChangeLog change_log(options.conninfo, options.stream, waiter);
     KafkaPublisher publisher(options.kafka, waiter, log);
     try {
@@ -145,6 +150,10 @@ std::map<std::string, std::string> environment_map() {
     return variables;
 }
 
+void complain(const std::exception &error) {
+    std::fprintf(stderr, "waybill-shipper: %s\n", printable(error.what()).c_str());
+}
+
 int main_or_throw(const std::vector<std::string> &arguments) {
     const Options options = read_options(arguments, environment_map());
     SignalWaiter waiter;
@@ -167,12 +176,12 @@ int main(int argc, char **argv) {
         std::fputs(help.text.c_str(), stdout);
         return waybill::exit_ok;
     } catch (const waybill::ConfigError &error) {
-        std::fprintf(stderr, "waybill-shipper: %s\n", error.what());
+        waybill::complain(error);
         return waybill::exit_misconfigured;
     } catch (const waybill::Stopped &) {
         return waybill::exit_ok;
     } catch (const std::exception &error) {
-        std::fprintf(stderr, "waybill-shipper: %s\n", error.what());
+        waybill::complain(error);
         return waybill::exit_failed;
     }
 }

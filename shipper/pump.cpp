@@ -230,7 +230,7 @@ void Pump::Flow::take(const ChangeLog::Acknowledged & /*answer*/) {
 }
 
 void Pump::Flow::take(const ChangeLog::Maintained &answer) {
-    if (answer.segments_emptied > 0) log_.debug("emptied {} segments of the log", answer.segments_emptied);
+    if (answer.segments_emptied > 0) log_.debug("emptied segments of the log", {{"segments", answer.segments_emptied}});
     const TimePoint now = waiter_.now();
     maintain_at_ = now + (now - last_change_ < idle_after ? maintain_interval : idle_maintain_interval);
     if (drained()) ++final_maintains_;
@@ -391,8 +391,8 @@ bool Pump::Flow::done() {
     if (!stop_deadline_) stop_deadline_ = waiter_.now() + options_.shutdown_timeout;
     if (tracker_.in_flight() == 0 && !owes_acknowledgement() && !change_log_.asked()) return true;
     if (waiter_.now() < *stop_deadline_) return false;
-    log_.warning("could not finish in time: messages without an answer from Kafka will be sent again messages={}",
-                 tracker_.in_flight());
+    log_.warning("could not finish in time: messages without an answer from Kafka will be sent again",
+                 {{"messages", tracker_.in_flight()}});
     return true;
 }
 
@@ -413,8 +413,10 @@ void Pump::Flow::summarize() {
     const TimePoint now = waiter_.now();
     if (now < summary_at_) return;
     if (changes_ > 0)
-        log_.info("shipped changes={} messages={} acknowledged_csn={} in_flight={}", changes_, messages_, acknowledged_,
-                  tracker_.in_flight());
+        log_.info("shipped", {{"changes", changes_},
+                              {"messages", messages_},
+                              {"acknowledged_csn", acknowledged_},
+                              {"in_flight", tracker_.in_flight()}});
     changes_ = messages_ = 0;
     summary_at_ = now + summary_interval;
 }
@@ -478,8 +480,8 @@ void Pump::flow(bool &progressed) {
 
     const Csn acknowledged = change_log_.acknowledged();
     publisher_.open();
-    log_.info("shipping stream \"{}\" of database \"{}\" from csn {}", stream.name, stream.source.database,
-              acknowledged);
+    log_.info("shipping",
+              {{"stream", stream.name}, {"database", stream.source.database}, {"acknowledged_csn", acknowledged}});
     Flow one(*this, stream, acknowledged);
     try {
         one.run();
@@ -491,12 +493,14 @@ void Pump::flow(bool &progressed) {
 
 void Pump::lock(const Stream &stream) {
     if (change_log_.try_lock()) return;
-    const std::string busy = fmt::format("stream \"{}\" is being shipped by another process", stream.name);
-    if (options_.once) throw PgError("55006", false, busy + "; stop it, or ship another stream");
-    log_.info("{}: waiting to take over", busy);
+    if (options_.once)
+        throw PgError("55006", false,
+                      fmt::format("stream \"{}\" is being shipped by another process; stop it, or ship another stream",
+                                  stream.name));
+    log_.info("another process ships the stream: waiting to take over", {{"stream", stream.name}});
     do waiter_.wait_or_stop({}, waiter_.now() + standby_interval);
     while (!change_log_.try_lock());
-    log_.info("took over stream \"{}\"", stream.name);
+    log_.info("took over", {{"stream", stream.name}});
 }
 
 } // namespace waybill
