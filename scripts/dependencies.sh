@@ -17,7 +17,7 @@ packages_of() {
         build) echo g++ make pkg-config "postgresql-server-dev-$postgresql" libpq-dev librdkafka-dev libspdlog-dev \
             libcli11-dev libtomlplusplus-dev rapidjson-dev libre2-dev libssl-dev libmimalloc-dev ;;
         server) echo "postgresql-$postgresql" ;;
-        test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest ;;
+        test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest pgbouncer ;;
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
         consumers) echo openjdk-17-jdk-headless maven ;;
         fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;; # llvm-14: names in stack traces

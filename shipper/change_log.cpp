@@ -1,5 +1,6 @@
 #include "change_log.hpp"
 
+#include "pooler.hpp"
 #include "shape_parser.hpp"
 #include "version.hpp"
 
@@ -26,7 +27,8 @@ constexpr std::int64_t postgres_epoch_us = 946'684'800'000'000;
 // What a role may have set for people must not end a fetch or a wait for a slow commit. The answer to a lost
 // acknowledgement is to send again, so it need not wait for the disk. A fetch sorts nothing that outgrows work_mem. A
 // server that lost us must let the stream's lock go, or no standby could take over; later, though, than we give up, so
-// that the two never ship at a time.
+// that the two never ship at a time. What search_path a role comes with, and what operators somebody put there, is not
+// known yet: so every name has its schema.
 constexpr const char *session_settings = R"(
     SELECT pg_catalog.set_config(name, value, false)
     FROM (VALUES ('search_path', 'pg_catalog, pg_temp'), ('synchronous_commit', 'off'), ('statement_timeout', '0'),
@@ -35,7 +37,7 @@ constexpr const char *session_settings = R"(
                  ('work_mem', '16MB'), ('jit', 'off'), ('transaction_timeout', '0'), ('tcp_keepalives_idle', '30'),
                  ('tcp_keepalives_interval', '10'), ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '60000'),
                  ('client_connection_check_interval', '10s')) setting (name, value)
-    WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name = setting.name))";
+    WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) setting.name))";
 
 const char *const fetch_sql = "SELECT csn, chunk, chunks, changes, timeline, xid, committed_at, payload "
                               "FROM waybill.fetch($1::bigint, $2::int, $3::bigint, $4::int)";
@@ -112,7 +114,9 @@ Stream PgChangeLog::open() {
 void PgChangeLog::connect() {
     connection_.reset();
     asked_ = Asked::nothing;
-    connection_.emplace(conninfo_, waiter_, waiter_.now() + connect_timeout);
+    connection_.emplace(conninfo_, waiter_, log_, waiter_.now() + connect_timeout);
+    // Before anything is set, prepared or locked that would stay behind in a pool.
+    refuse_transaction_pooling(*connection_, waiter_);
     if (query("SELECT pg_catalog.pg_is_in_recovery()", {}).boolean(0, 0))
         throw PgError(
             "25006", false,

@@ -3,6 +3,7 @@
 
 #include "change.hpp"
 #include "change_decoder.hpp"
+#include "log.hpp"
 #include "pg.hpp"
 
 #include <optional>
@@ -87,8 +88,8 @@ public:
 
 class PgChangeLog final : public ChangeLog {
 public:
-    PgChangeLog(std::string conninfo, std::string stream, Waiter &waiter)
-        : conninfo_(std::move(conninfo)), stream_(std::move(stream)), waiter_(waiter) {}
+    PgChangeLog(std::string conninfo, std::string stream, Waiter &waiter, Log &log)
+        : conninfo_(std::move(conninfo)), stream_(std::move(stream)), waiter_(waiter), log_(log) {}
 
     Stream open() override;
     [[nodiscard]] Stream find_stream() override;
@@ -124,6 +125,7 @@ private:
     std::string conninfo_;
     std::string stream_;
     Waiter &waiter_;
+    Log &log_;
     std::int32_t stream_id_ = 0;
     std::optional<PgConnection> connection_;
     Asked asked_ = Asked::nothing;

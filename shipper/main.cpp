@@ -54,7 +54,7 @@ int run(const Options &options, Waiter &waiter) {
         const std::size_t equals = line.find('=');
         log.debug("setting", {{std::string_view(line).substr(0, equals), std::string_view(line).substr(equals + 1)}});
     }
-    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+    PgChangeLog change_log(options.conninfo, options.stream, waiter, log);
     KafkaPublisher publisher(options.kafka, waiter, log);
     try {
         Pump(change_log, publisher, format_maker(options), waiter, log, options.pump).run();
@@ -95,7 +95,8 @@ private:
 int check(const Options &options, Waiter &waiter) {
     Checklist list;
     list.step("configuration", [] {}); // it was read before we got here
-    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+    Log log(LogLevel::off, LogFormat::text);
+    PgChangeLog change_log(options.conninfo, options.stream, waiter, log);
     Stream stream;
     std::vector<Shape> tables;
     const bool log_ok = list.step("database connection", [&] { change_log.connect(); }) &&
@@ -106,7 +107,6 @@ int check(const Options &options, Waiter &waiter) {
                             tables = change_log.captured_tables();
                         });
 
-    Log log(LogLevel::off, LogFormat::text);
     KafkaPublisher publisher(options.kafka, waiter, log);
     const bool kafka_ok = list.step("Kafka at " + publisher.describe_brokers(), [&] { publisher.open(); });
     if (const std::string warning = publisher.library_warning(); !warning.empty())
@@ -133,7 +133,8 @@ int check(const Options &options, Waiter &waiter) {
 }
 
 int status(const Options &options, Waiter &waiter) {
-    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+    Log log(options.log_level, options.log_format);
+    PgChangeLog change_log(options.conninfo, options.stream, waiter, log);
     change_log.connect();
     change_log.check_extension();
     change_log.check_privileges();

@@ -38,16 +38,31 @@ std::string one_line(std::string_view message) {
     return line;
 }
 
-PgError statement_error(const PGresult *result) {
-    const auto field = [&](int code) {
-        const char *const value = PQresultErrorField(result, code);
-        return std::string(value != nullptr ? value : "");
-    };
-    std::string text = field(PG_DIAG_MESSAGE_PRIMARY);
+std::string field(const PGresult *result, int code) {
+    const char *const value = PQresultErrorField(result, code);
+    return value != nullptr ? value : "";
+}
+
+// An error's or a notice's text with what the server has to add.
+std::string describe(const PGresult *result) {
+    std::string text = field(result, PG_DIAG_MESSAGE_PRIMARY);
     if (text.empty()) text = PQresultErrorMessage(result);
-    if (const std::string detail = field(PG_DIAG_MESSAGE_DETAIL); !detail.empty()) text += "; " + detail;
-    if (const std::string hint = field(PG_DIAG_MESSAGE_HINT); !hint.empty()) text += "; " + hint;
-    return {field(PG_DIAG_SQLSTATE), false, "PostgreSQL: " + one_line(text)};
+    if (const std::string detail = field(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty()) text += "; " + detail;
+    if (const std::string hint = field(result, PG_DIAG_MESSAGE_HINT); !hint.empty()) text += "; " + hint;
+    return "PostgreSQL: " + one_line(text);
+}
+
+PgError statement_error(const PGresult *result) {
+    return {field(result, PG_DIAG_SQLSTATE), false, describe(result)};
+}
+
+// NOTICE, WARNING and the like, of the server or of libpq itself, which calls this in our thread.
+extern "C" void write_notice(void *log, const PGresult *notice) noexcept {
+    const std::string severity = field(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+    LogLevel level = LogLevel::debug;
+    if (severity == "WARNING") level = LogLevel::warning;
+    if (severity == "NOTICE" || severity == "INFO") level = LogLevel::info;
+    static_cast<Log *>(log)->write(level, describe(notice));
 }
 
 std::vector<std::string> split(const char *list) {
@@ -62,13 +77,6 @@ std::vector<std::string> split(const char *list) {
 }
 
 } // namespace
-
-// One of the hosts of a conninfo; all empty for a single one, which libpq takes from there itself.
-struct PgConnection::Host {
-    std::string host;
-    std::string address;
-    std::string port;
-};
 
 std::vector<PgConnection::Host> PgConnection::split_hosts(const std::string &conninfo) {
     const ConninfoOptions parsed(PQconninfoParse(conninfo.c_str(), nullptr));
@@ -100,12 +108,14 @@ std::int64_t PgResult::int64(int row, int column) const {
 
 // One host after the other, each with the whole time: libpq tries several by itself, but waits for the first that says
 // nothing as long as it is let.
-PgConnection::PgConnection(const std::string &conninfo, Waiter &waiter, TimePoint deadline) : waiter_(&waiter) {
+PgConnection::PgConnection(const std::string &conninfo, Waiter &waiter, Log &log, TimePoint deadline)
+    : conninfo_(conninfo), waiter_(&waiter), log_(&log) {
     const auto patience = deadline - waiter.now();
     const std::vector<Host> hosts = split_hosts(conninfo);
     for (std::size_t i = 0; i < hosts.size(); ++i) {
         try {
-            connect(conninfo, hosts[i], waiter.now() + patience);
+            host_ = hosts[i];
+            connect(waiter.now() + patience);
             return;
         } catch (const PgError &error) {
             // A wrong password or database is not right on the next host.
@@ -115,7 +125,16 @@ PgConnection::PgConnection(const std::string &conninfo, Waiter &waiter, TimePoin
     }
 }
 
-void PgConnection::connect(const std::string &conninfo, const Host &host, TimePoint deadline) {
+PgConnection::PgConnection(std::string conninfo, Host host, Waiter &waiter, Log &log, TimePoint deadline)
+    : conninfo_(std::move(conninfo)), host_(std::move(host)), waiter_(&waiter), log_(&log) {
+    connect(deadline);
+}
+
+PgConnection PgConnection::another(TimePoint deadline) const {
+    return {conninfo_, host_, *waiter_, *log_, deadline};
+}
+
+void PgConnection::connect(TimePoint deadline) {
     // libpq reads them in this order: what stands before `dbname` is a default for the user's conninfo, what stands
     // behind overrides it. A peer that vanished without a word is noticed within half a minute.
     constexpr std::array keywords{"keepalives_idle",
@@ -134,12 +153,12 @@ void PgConnection::connect(const std::string &conninfo, const Host &host, TimePo
                             "5",
                             "3",
                             "30000",
-                            conninfo.c_str(),
+                            conninfo_.c_str(),
                             "waybill-shipper",
                             "UTF8",
-                            host.host.c_str(),
-                            host.address.c_str(),
-                            host.port.c_str(),
+                            host_.host.c_str(),
+                            host_.address.c_str(),
+                            host_.port.c_str(),
                             ""};
     std::array<const char *, keywords.size()> names{};
     for (std::size_t i = 0; i + 1 < keywords.size(); ++i) names[i] = keywords[i];
@@ -148,6 +167,7 @@ void PgConnection::connect(const std::string &conninfo, const Host &host, TimePo
     if (!connection_) throw std::bad_alloc();
     // Of a connection that fails libpq keeps no result with a SQLSTATE, but in a verbose message there is one.
     PQsetErrorVerbosity(connection_.get(), PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(connection_.get(), write_notice, log_);
     if (PQstatus(connection_.get()) == CONNECTION_BAD) fail_connect(PQerrorMessage(connection_.get()));
 
     for (PostgresPollingStatusType status = PGRES_POLLING_WRITING; status != PGRES_POLLING_OK;

@@ -1,7 +1,9 @@
-// libpq with owners, deadlines and exceptions. No wait happens but in the Waiter.
+// libpq with owners, deadlines and exceptions. No wait happens but in the Waiter. What the server says by the way goes
+// to the log.
 #pragma once
 
 #include "deleter.hpp"
+#include "log.hpp"
 #include "waiter.hpp"
 
 #include <libpq-fe.h>
@@ -54,7 +56,10 @@ public:
     using Parameters = std::initializer_list<std::string>;
 
     // Connects, or throws PgError, Stopped. Of several hosts in `conninfo` each gets the time until the deadline.
-    PgConnection(const std::string &conninfo, Waiter &waiter, TimePoint deadline);
+    PgConnection(const std::string &conninfo, Waiter &waiter, Log &log, TimePoint deadline);
+
+    // Another connection to the same host.
+    [[nodiscard]] PgConnection another(TimePoint deadline) const;
 
     // Runs a statement to its end. Parameters are texts. Throws PgError, also at the deadline; Stopped.
     PgResult query(const std::string &sql, Parameters parameters, TimePoint deadline);
@@ -77,15 +82,26 @@ public:
     }
     [[nodiscard]] int server_version() const { return PQserverVersion(connection_.get()); }
     [[nodiscard]] std::string database() const { return PQdb(connection_.get()); }
+    // What the other side said its process was; a pooler makes one up.
+    [[nodiscard]] std::int32_t backend_pid() const { return PQbackendPID(connection_.get()); }
 
 private:
-    struct Host;
+    // One of the hosts of a conninfo; all empty for a single one, which libpq takes from there itself.
+    struct Host {
+        std::string host;
+        std::string address;
+        std::string port;
+    };
+    PgConnection(std::string conninfo, Host host, Waiter &waiter, Log &log, TimePoint deadline);
     [[nodiscard]] static std::vector<Host> split_hosts(const std::string &conninfo);
-    void connect(const std::string &conninfo, const Host &host, TimePoint deadline);
+    void connect(TimePoint deadline);
     [[noreturn]] void fail_connect(std::string message) const;
     [[noreturn]] void fail_lost(std::string_view action) const;
 
+    std::string conninfo_;
+    Host host_;
     Waiter *waiter_;
+    Log *log_;
     std::unique_ptr<PGconn, Deleter<PQfinish>> connection_;
     PgResult pending_;
     bool sent_ = false;
