@@ -47,8 +47,18 @@ Pump::MakeFormat format_maker(const Options &options) {
     };
 }
 
-int run(const Options &options, Waiter &waiter) {
+// What others take as "read the configuration anew" or "open the log anew" must not end the shipper.
+void tell_of_signal(Log &log, int signal) {
+    if (signal == SIGHUP)
+        log.info(
+            "SIGHUP changes nothing: the configuration is read at the start only; restart the shipper to apply it");
+    else
+        log.info("{} means nothing to the shipper", signal == SIGUSR1 ? "SIGUSR1" : "SIGUSR2");
+}
+
+int run(const Options &options, SignalWaiter &waiter) {
     Log log(options.log_level, options.log_format);
+    waiter.survive_others([&log](int signal) { tell_of_signal(log, signal); });
     log.info("waybill-shipper started", {{"version", version}});
     for (const std::string &line : describe(options)) {
         const std::size_t equals = line.find('=');

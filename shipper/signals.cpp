@@ -9,23 +9,31 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace waybill {
 
 SignalWaiter::SignalWaiter() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) throw std::runtime_error("could not block signals");
-    signal_fd_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    if (signal_fd_ < 0) throw std::system_error(errno, std::generic_category(), "could not make a signalfd");
+    sigemptyset(&signals_);
+    watch({SIGINT, SIGTERM});
     // A connection that the other side closed is an error to report where it is written to, not a reason to die.
     if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) throw std::runtime_error("could not ignore SIGPIPE");
 }
 
 SignalWaiter::~SignalWaiter() {
     close(signal_fd_);
+}
+
+void SignalWaiter::watch(std::initializer_list<int> more) {
+    for (const int signal : more) sigaddset(&signals_, signal);
+    if (pthread_sigmask(SIG_BLOCK, &signals_, nullptr) != 0) throw std::runtime_error("could not block signals");
+    signal_fd_ = signalfd(signal_fd_, &signals_, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (signal_fd_ < 0) throw std::system_error(errno, std::generic_category(), "could not make a signalfd");
+}
+
+void SignalWaiter::survive_others(std::function<void(int signal)> tell) {
+    tell_ = std::move(tell);
+    watch({SIGHUP, SIGUSR1, SIGUSR2});
 }
 
 std::int64_t SignalWaiter::wall_clock_us() const {
@@ -53,7 +61,12 @@ void SignalWaiter::wait(std::span<pollfd> fds, TimePoint until) {
 void SignalWaiter::read_signals() {
     signalfd_siginfo signal{};
     while (read(signal_fd_, &signal, sizeof signal) == sizeof signal) {
-        if (stop_requested_) std::_Exit(128 + static_cast<int>(signal.ssi_signo));
+        const int number = static_cast<int>(signal.ssi_signo);
+        if (number != SIGINT && number != SIGTERM) {
+            tell_(number);
+            continue;
+        }
+        if (stop_requested_) std::_Exit(128 + number);
         stop_requested_ = true;
     }
 }
