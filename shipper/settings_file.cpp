@@ -2,9 +2,8 @@
 #include "errors.hpp"
 #include "nearest.hpp"
 #include "settings.hpp"
+#include "toml.hpp"
 #include "toml_limits.hpp"
-
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -112,6 +111,8 @@ void read_file(Draft &draft, const std::string &file) {
         const auto line = error.source().begin.line;
         throw ConfigError("could not read " + file + (line > 0 ? ", line " + std::to_string(line) : "") + ": " +
                           std::string(error.description()));
+    } catch (const TomlSurprise &error) {
+        throw ConfigError("could not read " + file + ": " + error.what());
     }
 }
 

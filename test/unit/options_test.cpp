@@ -309,6 +309,7 @@ TEST_F(OptionsTest, TellsWhatIsSupportedWhenSomethingIsNot) {
 
 TEST_F(OptionsTest, TellsTheLineOfAFileThatIsNoToml) {
     EXPECT_TRUE(contains(error("[stream]\nname = \n"), "line 2"));
+    EXPECT_TRUE(contains(error("[[;"), "it is not TOML"));
 }
 
 TEST_F(OptionsTest, RefusesAFileThatWouldUseUpTheStack) {
