@@ -101,8 +101,8 @@ std::string read_text(const std::string &file) {
 
 void read_file(Draft &draft, const std::string &file) {
     const std::string text = read_text(file);
-    if (const std::optional<std::string> excess = excess_in_toml(text))
-        throw ConfigError("could not read " + file + ": " + *excess + "; no configuration needs so many");
+    if (const std::optional<std::string> objection = objection_to_toml(text))
+        throw ConfigError("could not read " + file + ": " + *objection);
     try {
         const toml::table table = toml::parse(text, file);
         check_sections(table, file);

@@ -34,13 +34,18 @@ std::size_t end_of_string(std::string_view toml, std::size_t at) {
 
 } // namespace
 
-std::optional<std::string> excess_in_toml(std::string_view toml, const TomlLimits &limits) {
-    if (toml.size() > limits.bytes) return "it has more than " + std::to_string(limits.bytes) + " bytes";
+std::optional<std::string> objection_to_toml(std::string_view toml, const TomlLimits &limits) {
+    if (toml.size() > limits.bytes)
+        return "it has more than " + std::to_string(limits.bytes) + " bytes; no configuration needs so many";
     std::size_t line = 1;
     std::size_t brackets = 0;
     std::size_t dots = 0;
-    const auto too_much = [&](const std::string &what) { return "line " + std::to_string(line) + ": " + what; };
-    for (std::size_t at = 0; at < toml.size();) {
+    const auto at_line = [&](const std::string &what) { return "line " + std::to_string(line) + ": " + what; };
+    const auto too_many = [&](std::size_t most, const std::string &what) {
+        return at_line("more than " + std::to_string(most) + ' ' + what + "; no configuration needs so many");
+    };
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+    for (std::size_t at = toml.starts_with(byte_order_mark) ? byte_order_mark.size() : 0; at < toml.size();) {
         switch (toml[at]) {
         case '#': at = std::min(toml.find('\n', at), toml.size()); continue;
         case '"':
@@ -55,18 +60,20 @@ std::optional<std::string> excess_in_toml(std::string_view toml, const TomlLimit
             dots = 0;
             break;
         case '.':
-            if (++dots > limits.dots) return too_much("more than " + std::to_string(limits.dots) + " dots in keys");
+            if (++dots > limits.dots) return too_many(limits.dots, "dots in keys");
             break;
         case '[':
         case '{':
-            if (++brackets > limits.brackets)
-                return too_much("more than " + std::to_string(limits.brackets) + " open brackets");
+            if (++brackets > limits.brackets) return too_many(limits.brackets, "open brackets");
             break;
         case ']':
         case '}':
             if (brackets > 0) --brackets;
             break;
-        default: break;
+        default:
+            if (static_cast<unsigned char>(toml[at]) >= 0x80)
+                return at_line("a character outside of quotes that is not ASCII; put quotes around it");
+            break;
         }
         ++at;
     }

@@ -1,5 +1,6 @@
-// What a configuration file may be like before it is parsed: toml++ recurses, once per level of what it has read, and a
-// file of a few hundred kB could have levels enough to use up any stack. Pure.
+// What a configuration file has to be like before toml++ may see it. That recurses, once per level of what it has read,
+// and a file of a few hundred kB could have levels enough to use up any stack; and what it does with some characters
+// where TOML has only ASCII is undefined. Pure.
 #pragma once
 
 #include <cstddef>
@@ -16,8 +17,8 @@ struct TomlLimits {
     std::size_t dots = 32;     // in a line, outside of strings: "a.b.c", "[a.b]", but also "1.5"
 };
 
-// What is too much in `toml`, for people; nullopt: it can be parsed. Sees strings and comments as TOML has them; where
+// Why `toml` should not be parsed, for people; nullopt: it can be. Sees strings and comments as TOML has them; where
 // `toml` is not TOML the parser gets no further either.
-[[nodiscard]] std::optional<std::string> excess_in_toml(std::string_view toml, const TomlLimits &limits = {});
+[[nodiscard]] std::optional<std::string> objection_to_toml(std::string_view toml, const TomlLimits &limits = {});
 
 } // namespace waybill

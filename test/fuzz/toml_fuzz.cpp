@@ -26,7 +26,7 @@ std::size_t levels(const toml::node &node) {
 }
 
 void check(std::string_view text) {
-    if (excess_in_toml(text, limits)) return;
+    if (objection_to_toml(text, limits)) return;
     try {
         require(levels(toml::parse(text)) <= max_levels + 1, "more levels than the limits allow");
     } catch (const toml::parse_error &) { // not TOML: nothing of it is used

@@ -310,6 +310,9 @@ TEST_F(OptionsTest, TellsWhatIsSupportedWhenSomethingIsNot) {
 TEST_F(OptionsTest, TellsTheLineOfAFileThatIsNoToml) {
     EXPECT_TRUE(contains(error("[stream]\nname = \n"), "line 2"));
     EXPECT_TRUE(contains(error("[[;"), "it is not TOML"));
+    EXPECT_TRUE(
+        contains(error("# ä\n[stream]\nnäme = 'ä'\n"), "line 3: a character outside of quotes that is not ASCII"));
+    EXPECT_EQ(error("\xef\xbb\xbf# ä\n[stream]\nname = 'ä'\n"), "no error");
 }
 
 TEST_F(OptionsTest, RefusesAFileThatWouldUseUpTheStack) {
