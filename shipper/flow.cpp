@@ -1,0 +1,313 @@
+// Messages on their way are counted by AckTracker, what is asked of the log by ask(): one question at a time. The rest
+// is a loop that looks at both, and sleeps when neither has anything to say.
+#include "flow.hpp"
+
+#include "errors.hpp"
+#include "shape_parser.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <span>
+#include <utility>
+
+namespace waybill {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Between two looks at the sockets: long enough to forget the looks' cost, short enough for the next fetch to go on.
+constexpr int changes_per_turn = 256;
+
+// What librdkafka keeps with a message, besides its bytes.
+constexpr std::size_t message_overhead_bytes = 400;
+
+constexpr std::size_t prefetched_batches = 2;
+
+// What the first batch behind a new fence may bring. It must fit into the socket's buffers however busy we are: until
+// the server is rid of it, it keeps a lock if transactions are prepared.
+constexpr int next_bytes = 16 << 10;
+
+constexpr seconds maintain_interval{1};
+constexpr seconds idle_after{2};
+constexpr seconds idle_maintain_interval{5};
+constexpr seconds summary_interval{60};
+
+} // namespace
+
+Flow::Flow(const PumpOptions &options, ChangeLog &change_log, Publisher &publisher, std::unique_ptr<Format> format,
+           Waiter &waiter, Log &log, const Stream &stream, Csn acknowledged)
+    : options_(options), change_log_(change_log), publisher_(publisher), waiter_(waiter), log_(log),
+      format_(std::move(format)), tables_(stream.tables), tracker_(acknowledged), acknowledged_(acknowledged),
+      upto_(acknowledged),
+      shipped_(acknowledged), cursor_{.csn = acknowledged, .chunk = std::numeric_limits<std::int32_t>::max()},
+      decoder_([this](std::int32_t id) { return find_shape(id); }, acknowledged) {
+    last_delivery_ = last_change_ = acknowledge_at_ = beat_at_ = waiter_.now();
+    maintain_at_ = summary_at_ = waiter_.now() + maintain_interval;
+}
+
+void Flow::run() {
+    for (;;) {
+        bool more = false;
+        try {
+            more = turn();
+        } catch (const DataError &) { // the log is damaged
+            if (stuck_) throw;
+            stuck_ = std::current_exception();
+        }
+        if (done()) break;
+        wait(more);
+    }
+    // Only now: what was sent before a change that cannot be sent is not to be sent again at each start.
+    if (stuck_) std::rethrow_exception(stuck_);
+}
+
+// True when the next one could follow at once.
+bool Flow::turn() {
+    take_delivered();
+    take_answer();
+    ask(); // before shipping: the server works meanwhile
+    const bool more = ship();
+    beat();
+    ask();
+    return more;
+}
+
+// Tickets of delivered messages make the tracker's prefix grow. A failed message is an exception: the Flow ends.
+void Flow::take_delivered() {
+    const std::span<const Ticket> delivered = publisher_.take_delivered();
+    for (const Ticket ticket : delivered) tracker_.delivered(ticket);
+
+    const TimePoint now = waiter_.now();
+    if (!delivered.empty() || tracker_.in_flight() == 0) last_delivery_ = now;
+    const milliseconds patience =
+        options_.once ? std::min(options_.delivery_timeout, options_.once_timeout) : options_.delivery_timeout;
+    if (tracker_.in_flight() > 0 && now - last_delivery_ >= patience)
+        throw KafkaError(0, false,
+                         fmt::format("Kafka acknowledged none of {} messages on their way for {} s; check the brokers",
+                                     tracker_.in_flight(), std::chrono::duration_cast<seconds>(patience).count()));
+}
+
+void Flow::take_answer() {
+    if (std::optional<ChangeLog::Answer> answer = change_log_.take_answer())
+        std::visit([this](auto &&one) { take(std::forward<decltype(one)>(one)); }, std::move(*answer));
+}
+
+void Flow::take(ChangeLog::Batch &&batch) {
+    fenced_ = true;
+    // Within one log csns only grow. Going on would skip what the new log has up to here.
+    if (batch.upto < upto_)
+        throw PgError("55006", true,
+                      fmt::format("the log ends at csn {}, but was read or acknowledged up to {}: it was made anew, or "
+                                  "restored",
+                                  batch.upto, upto_));
+    upto_ = batch.upto;
+    // A batch stops at its limit, or at the end.
+    all_fetched_ = batch.bytes < static_cast<std::size_t>(asked_bytes_);
+    if (batch.chunks.empty()) return;
+    cursor_ = {.csn = batch.chunks.back().csn, .chunk = batch.chunks.back().chunk};
+    batches_.push_back(std::move(batch));
+    last_change_ = waiter_.now();
+}
+
+void Flow::take(const ChangeLog::Acknowledged & /*answer*/) {
+    acknowledged_ = asked_to_acknowledge_;
+    acknowledged_anything_ = true;
+    acknowledge_at_ = waiter_.now() + options_.acknowledge_interval;
+}
+
+void Flow::take(const ChangeLog::Maintained &answer) {
+    if (answer.segments_emptied > 0) log_.debug("emptied segments of the log", {{"segments", answer.segments_emptied}});
+    const TimePoint now = waiter_.now();
+    maintain_at_ = now + (now - last_change_ < idle_after ? maintain_interval : idle_maintain_interval);
+    if (drained()) ++final_maintains_;
+}
+
+void Flow::take(const ChangeLog::ShapeDefinition &answer) {
+    if (answer.json.empty())
+        throw DataError(fmt::format("shape {} is not in waybill_internal.shape, but the log refers to it after csn {}",
+                                    *missing_shape_, acknowledged_));
+    shapes_.emplace(*missing_shape_, parse_shape(*missing_shape_, answer.json));
+    missing_shape_.reset();
+}
+
+// One connection, one question at a time, the most urgent first.
+void Flow::ask() {
+    if (change_log_.asked()) return;
+    const TimePoint now = waiter_.now();
+    const bool finishing = stopping() || (options_.once && shipped_ == upto_ && tracker_.window() == 0);
+    if (missing_shape_ && !stopping()) {
+        change_log_.ask_shape(*missing_shape_);
+    } else if (owes_acknowledgement() && (finishing || now >= acknowledge_at_)) {
+        asked_to_acknowledge_ = tracker_.acknowledgeable();
+        change_log_.ask_acknowledge(asked_to_acknowledge_);
+    } else if (stopping()) {
+        return;
+    } else if (options_.once && drained()) {
+        if (final_maintains_ == 0) change_log_.ask_maintain(true);
+    } else if (now >= maintain_at_) {
+        change_log_.ask_maintain(now - last_change_ >= idle_after);
+    } else if (!all_fetched_) {
+        if (batches_.size() >= prefetched_batches) return;
+        asked_bytes_ = options_.fetch_bytes;
+        change_log_.ask_fetch(cursor_, upto_, asked_bytes_);
+    } else if (batches_.empty() && !(options_.once && fenced_)) {
+        // Not before all is shipped: the server may wait for long, and what comes up meanwhile, as a shape that we do
+        // not know, would have to wait for it.
+        asked_bytes_ = std::min(options_.fetch_bytes, next_bytes);
+        change_log_.ask_next(cursor_, upto_, patience_ms(), asked_bytes_);
+    }
+}
+
+// How long the server may wait for a change: while something is owed, not longer than until it is due.
+int Flow::patience_ms() const {
+    if (options_.once) return 0;
+    if (tracker_.window() == 0 && !owes_acknowledgement()) return static_cast<int>(options_.idle_wait.count());
+    const auto due = std::chrono::ceil<milliseconds>(acknowledge_at_ - waiter_.now());
+    const milliseconds patience = due > milliseconds(0) ? due : options_.acknowledge_interval;
+    return static_cast<int>(std::min(patience, options_.idle_wait).count());
+}
+
+// Publishes some changes of what was fetched. True when it could go on at once.
+bool Flow::ship() {
+    if (stopping() || missing_shape_) return false;
+    now_us_ = waiter_.wall_clock_us();
+    for (int shipped = 0; shipped < changes_per_turn; ++shipped) {
+        if (!has_room()) return false;
+        switch (decoder_.next()) {
+        case ChangeDecoder::Step::change:
+            publish(decoder_.change());
+            if (stuck_) return false;
+            break;
+        case ChangeDecoder::Step::unknown_shape: missing_shape_ = decoder_.unknown_shape(); return false;
+        case ChangeDecoder::Step::end_of_chunk:
+            if (decoder_.between_transactions()) end_transaction();
+            if (stuck_ || !feed()) return false;
+            break;
+        }
+    }
+    return true;
+}
+
+// Gives the decoder its next chunk, if one was fetched.
+bool Flow::feed() {
+    if (!batches_.empty() && next_chunk_ == batches_.front().chunks.size()) {
+        batches_.pop_front();
+        next_chunk_ = 0;
+    }
+    if (batches_.empty()) {
+        if (!all_fetched_) return false;
+        if (!decoder_.between_transactions())
+            throw DataError(fmt::format("the log ends inside the transaction of csn {}", cursor_.csn));
+        // Also when the last csns were drawn by transactions that did not commit.
+        shipped_ = upto_;
+        tracker_.end(shipped_);
+        return false;
+    }
+    const Chunk &chunk = batches_.front().chunks[next_chunk_++];
+    decoder_.feed(chunk);
+    shipped_ = chunk.csn;
+    return true;
+}
+
+void Flow::end_transaction() {
+    make_messages([&] { format_->end_transaction(*this); });
+    if (!stuck_) tracker_.end(shipped_);
+}
+
+// A heartbeat may come in the middle of a transaction; between two it has nothing to wait for.
+void Flow::beat() {
+    const TimePoint now = waiter_.now();
+    if (!may_beat() || now < beat_at_) return;
+    make_messages([&] { format_->heartbeat(waiter_.wall_clock_us(), *this); });
+    if (!stuck_ && decoder_.between_transactions()) tracker_.end(shipped_);
+    beat_at_ = now + options_.heartbeat_interval;
+}
+
+void Flow::publish(const Change &change) {
+    if (!is_wanted(*change.shape)) return;
+    make_messages([&] {
+        format_->encode(change, now_us_, *this);
+        ++changes_;
+    });
+}
+
+// What cannot be made or sent, whenever it is tried again, ends the Flow; but first what was sent before it is to be
+// acknowledged.
+template <typename Make>
+void Flow::make_messages(const Make &make) {
+    try {
+        make();
+    } catch (const DataError &error) { // which says where
+        stuck_ = std::make_exception_ptr(DataError(fmt::format("could not encode the change at {}", error.what())));
+    } catch (const ConfigError &) { // the settings do not fit a table that is new, or as it was then
+        stuck_ = std::current_exception();
+    } catch (const KafkaError &error) {
+        if (!error.fatal) throw;
+        stuck_ = std::current_exception();
+    }
+}
+
+void Flow::message(const Message &message) {
+    std::size_t bytes =
+        message_overhead_bytes + (message.key ? message.key->size() : 0) + (message.value ? message.value->size() : 0);
+    for (const Header &header : message.headers) bytes += header.name.size() + header.value.size();
+    publisher_.publish(message, tracker_.next());
+    tracker_.add(bytes);
+    ++messages_;
+}
+
+void Flow::wait(bool more) {
+    const TimePoint now = waiter_.now();
+    TimePoint until = more ? now : now + seconds(1);
+    if (!change_log_.asked() && owes_acknowledgement()) until = std::min(until, acknowledge_at_);
+    if (may_beat()) until = std::min(until, beat_at_);
+    if (stop_deadline_) until = std::min(until, *stop_deadline_);
+    constexpr pollfd nothing{.fd = -1, .events = 0, .revents = 0};
+    std::array fds{nothing, nothing};
+    if (change_log_.asked()) fds[0] = change_log_.readable();
+    // Delivery reports come in small portions. They can wait for the server's answer, which does not take longer than
+    // acknowledging may, unless something waits for them.
+    if (!change_log_.asked() || !has_room() || options_.once || stopping()) fds[1] = publisher_.wakeup();
+    waiter_.wait(fds, until);
+    summarize();
+}
+
+bool Flow::done() {
+    if (!stopping()) return options_.once && drained() && !change_log_.asked() && final_maintains_ > 0;
+    if (!stop_deadline_) stop_deadline_ = waiter_.now() + options_.shutdown_timeout;
+    if (tracker_.in_flight() == 0 && !owes_acknowledgement() && !change_log_.asked()) return true;
+    if (waiter_.now() < *stop_deadline_) return false;
+    log_.warning("could not finish in time: messages without an answer from Kafka will be sent again",
+                 {{"messages", tracker_.in_flight()}});
+    return true;
+}
+
+const Shape *Flow::find_shape(std::int32_t id) const {
+    const auto found = shapes_.find(id);
+    return found == shapes_.end() ? nullptr : &found->second;
+}
+
+bool Flow::is_wanted(const Shape &shape) {
+    if (!tables_) return true;
+    const auto [entry, is_new] = wanted_.try_emplace(&shape, false);
+    if (is_new)
+        entry->second = std::find(tables_->begin(), tables_->end(), shape.schema + '.' + shape.table) != tables_->end();
+    return entry->second;
+}
+
+void Flow::summarize() {
+    const TimePoint now = waiter_.now();
+    if (now < summary_at_) return;
+    if (changes_ > 0)
+        log_.info("shipped", {{"changes", changes_},
+                              {"messages", messages_},
+                              {"acknowledged_csn", acknowledged_},
+                              {"in_flight", tracker_.in_flight()}});
+    changes_ = messages_ = 0;
+    summary_at_ = now + summary_interval;
+}
+
+} // namespace waybill
