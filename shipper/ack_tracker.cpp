@@ -14,12 +14,10 @@ Ticket AckTracker::add(std::size_t bytes) {
     return next_++;
 }
 
-void AckTracker::end(Csn csn) {
+void AckTracker::end(Csn csn, std::uint64_t changes) {
     assert(csn >= (ends_.empty() ? acknowledgeable_ : ends_.back().csn));
-    if (!ends_.empty() && ends_.back().first_after == next_)
-        ends_.back().csn = csn; // nothing to wait for between the two
-    else
-        ends_.push_back({next_, csn});
+    if (!ends_.empty() && ends_.back().first_after == next_) ends_.pop_back(); // nothing to wait for between the two
+    ends_.push_back({next_, csn, changes});
     advance();
 }
 
@@ -37,6 +35,7 @@ void AckTracker::advance() {
     while (first_missing_ != next_ && slot(first_missing_) == 0) ++first_missing_;
     while (!ends_.empty() && ends_.front().first_after <= first_missing_) {
         acknowledgeable_ = ends_.front().csn;
+        delivered_changes_ = ends_.front().changes;
         ends_.pop_front();
     }
 }

@@ -27,8 +27,9 @@ public:
     // The message with that ticket is on its way. `bytes` is what it weighs until delivered.
     Ticket add(std::size_t bytes);
 
-    // All messages of all changes up to `csn` have their tickets; `csn` must not go backwards.
-    void end(Csn csn);
+    // All messages of all changes up to `csn` have their tickets; `csn` must not go backwards. `changes` is how many
+    // changes those are since the tracker began.
+    void end(Csn csn, std::uint64_t changes = 0);
 
     // The broker has the message. Each ticket must be reported once; throws std::logic_error when one is not on its
     // way.
@@ -36,6 +37,8 @@ public:
 
     // Every change up to here is in Kafka.
     [[nodiscard]] Csn acknowledgeable() const { return acknowledgeable_; }
+    // How many those are.
+    [[nodiscard]] std::uint64_t delivered_changes() const { return delivered_changes_; }
 
     // Messages behind the first one missing, delivered or not: what a failure now would send again.
     [[nodiscard]] std::size_t window() const { return static_cast<std::size_t>(next_ - first_missing_); }
@@ -48,6 +51,7 @@ private:
     struct End {
         Ticket first_after;
         Csn csn;
+        std::uint64_t changes;
     };
 
     [[nodiscard]] std::size_t &slot(Ticket ticket) { return weights_[ticket & (weights_.size() - 1)]; }
@@ -62,6 +66,7 @@ private:
     std::size_t in_flight_ = 0;
     std::size_t in_flight_bytes_ = 0;
     Csn acknowledgeable_;
+    std::uint64_t delivered_changes_ = 0;
 };
 
 } // namespace waybill

@@ -34,6 +34,7 @@ constexpr seconds maintain_interval{1};
 constexpr seconds idle_after{2};
 constexpr seconds idle_maintain_interval{5};
 constexpr seconds summary_interval{60};
+constexpr seconds settle_timeout{5};
 
 } // namespace
 
@@ -60,6 +61,7 @@ void Flow::run() {
         if (done()) break;
         wait(more);
     }
+    summarize();
     // Only now: what was sent before a change that cannot be sent is not to be sent again at each start.
     if (stuck_) std::rethrow_exception(stuck_);
 }
@@ -77,17 +79,55 @@ bool Flow::turn() {
 
 // Tickets of delivered messages make the tracker's prefix grow. A failed message is an exception: the Flow ends.
 void Flow::take_delivered() {
-    const std::span<const Ticket> delivered = publisher_.take_delivered();
-    for (const Ticket ticket : delivered) tracker_.delivered(ticket);
-
+    const std::size_t delivered = count_delivered();
     const TimePoint now = waiter_.now();
-    if (!delivered.empty() || tracker_.in_flight() == 0) last_delivery_ = now;
+    if (delivered > 0 || tracker_.in_flight() == 0) last_delivery_ = now;
     const milliseconds patience =
         options_.once ? std::min(options_.delivery_timeout, options_.once_timeout) : options_.delivery_timeout;
     if (tracker_.in_flight() > 0 && now - last_delivery_ >= patience)
         throw KafkaError(0, false,
                          fmt::format("Kafka acknowledged none of {} messages on their way for {} s; check the brokers",
                                      tracker_.in_flight(), std::chrono::duration_cast<seconds>(patience).count()));
+}
+
+std::size_t Flow::count_delivered() {
+    const std::span<const Ticket> delivered = publisher_.take_delivered();
+    for (const Ticket ticket : delivered) tracker_.delivered(ticket);
+    messages_ += delivered.size();
+    return delivered.size();
+}
+
+void Flow::settle() noexcept {
+    try {
+        acknowledge_delivered();
+    } catch (const std::exception &) {
+        // The next try begins where the database says.
+    }
+    summarize();
+}
+
+void Flow::acknowledge_delivered() {
+    try {
+        while (count_delivered() > 0) {
+        }
+    } catch (const KafkaError &) {
+        // The failure that is known, or what comes of it.
+    }
+    for (const TimePoint deadline = waiter_.now() + settle_timeout; waiter_.now() < deadline;) {
+        if (change_log_.asked()) {
+            const std::optional<ChangeLog::Answer> answer = change_log_.take_answer();
+            if (!answer) {
+                pollfd fd = change_log_.readable();
+                waiter_.wait({&fd, 1}, deadline);
+            } else if (const auto *const acknowledged = std::get_if<ChangeLog::Acknowledged>(&*answer)) {
+                take(*acknowledged);
+            }
+        } else if (owes_acknowledgement()) {
+            ask_acknowledge();
+        } else {
+            return;
+        }
+    }
 }
 
 void Flow::take_answer() {
@@ -141,8 +181,7 @@ void Flow::ask() {
     if (missing_shape_ && !stopping()) {
         change_log_.ask_shape(*missing_shape_);
     } else if (owes_acknowledgement() && (finishing || now >= acknowledge_at_)) {
-        asked_to_acknowledge_ = tracker_.acknowledgeable();
-        change_log_.ask_acknowledge(asked_to_acknowledge_);
+        ask_acknowledge();
     } else if (stopping()) {
         return;
     } else if (options_.once && drained()) {
@@ -159,6 +198,11 @@ void Flow::ask() {
         asked_bytes_ = std::min(options_.fetch_bytes, next_bytes);
         change_log_.ask_next(cursor_, upto_, patience_ms(), asked_bytes_);
     }
+}
+
+void Flow::ask_acknowledge() {
+    asked_to_acknowledge_ = tracker_.acknowledgeable();
+    change_log_.ask_acknowledge(asked_to_acknowledge_);
 }
 
 // How long the server may wait for a change: while something is owed, not longer than until it is due.
@@ -203,7 +247,7 @@ bool Flow::feed() {
             throw DataError(fmt::format("the log ends inside the transaction of csn {}", cursor_.csn));
         // Also when the last csns were drawn by transactions that did not commit.
         shipped_ = upto_;
-        tracker_.end(shipped_);
+        tracker_.end(shipped_, changes_);
         return false;
     }
     const Chunk &chunk = batches_.front().chunks[next_chunk_++];
@@ -214,7 +258,7 @@ bool Flow::feed() {
 
 void Flow::end_transaction() {
     make_messages([&] { format_->end_transaction(*this); });
-    if (!stuck_) tracker_.end(shipped_);
+    if (!stuck_) tracker_.end(shipped_, changes_);
 }
 
 // A heartbeat may come in the middle of a transaction; between two it has nothing to wait for.
@@ -222,7 +266,7 @@ void Flow::beat() {
     const TimePoint now = waiter_.now();
     if (!may_beat() || now < beat_at_) return;
     make_messages([&] { format_->heartbeat(waiter_.wall_clock_us(), *this); });
-    if (!stuck_ && decoder_.between_transactions()) tracker_.end(shipped_);
+    if (!stuck_ && decoder_.between_transactions()) tracker_.end(shipped_, changes_);
     beat_at_ = now + options_.heartbeat_interval;
 }
 
@@ -256,7 +300,6 @@ void Flow::message(const Message &message) {
     for (const Header &header : message.headers) bytes += header.name.size() + header.value.size();
     publisher_.publish(message, tracker_.next());
     tracker_.add(bytes);
-    ++messages_;
 }
 
 void Flow::wait(bool more) {
@@ -272,7 +315,7 @@ void Flow::wait(bool more) {
     // acknowledging may, unless something waits for them.
     if (!change_log_.asked() || !has_room() || options_.once || stopping()) fds[1] = publisher_.wakeup();
     waiter_.wait(fds, until);
-    summarize();
+    if (waiter_.now() >= summary_at_) summarize();
 }
 
 bool Flow::done() {
@@ -298,16 +341,17 @@ bool Flow::is_wanted(const Shape &shape) {
     return entry->second;
 }
 
+// What reached Kafka since the last time; changes count once their transaction has whole.
 void Flow::summarize() {
-    const TimePoint now = waiter_.now();
-    if (now < summary_at_) return;
-    if (changes_ > 0)
-        log_.info("shipped", {{"changes", changes_},
+    const std::uint64_t changes = tracker_.delivered_changes() - summarized_changes_;
+    if (changes > 0 || messages_ > 0)
+        log_.info("shipped", {{"changes", changes},
                               {"messages", messages_},
                               {"acknowledged_csn", acknowledged_},
                               {"in_flight", tracker_.in_flight()}});
-    changes_ = messages_ = 0;
-    summary_at_ = now + summary_interval;
+    summarized_changes_ += changes;
+    messages_ = 0;
+    summary_at_ = waiter_.now() + summary_interval;
 }
 
 } // namespace waybill

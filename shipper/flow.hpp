@@ -30,18 +30,24 @@ public:
     // Throws what ended it: PgError, KafkaError, DataError, ConfigError, Stopped.
     void run();
 
+    // After run() threw, but for a PgError: acknowledges what was delivered, or the next try would send it again.
+    void settle() noexcept;
+
     [[nodiscard]] bool acknowledged_anything() const { return acknowledged_anything_; }
 
 private:
     [[nodiscard]] bool turn();
+    void acknowledge_delivered();
     void message(const Message &message) override;
     void take_delivered();
+    std::size_t count_delivered();
     void take_answer();
     void take(ChangeLog::Batch &&batch);
     void take(const ChangeLog::Acknowledged &answer);
     void take(const ChangeLog::Maintained &answer);
     void take(const ChangeLog::ShapeDefinition &answer);
     void ask();
+    void ask_acknowledge();
     [[nodiscard]] bool ship();
     [[nodiscard]] bool feed();
     void end_transaction();
@@ -108,8 +114,9 @@ private:
     std::exception_ptr stuck_; // at a change that cannot be read or sent
 
     TimePoint summary_at_;
-    std::uint64_t changes_ = 0; // since the last summary, like the next
-    std::uint64_t messages_ = 0;
+    std::uint64_t changes_ = 0;            // published
+    std::uint64_t summarized_changes_ = 0; // of those delivered
+    std::uint64_t messages_ = 0;           // delivered since the last summary
 };
 
 } // namespace waybill

@@ -37,7 +37,7 @@ public:
     virtual void publish(const Message &message, Ticket ticket) = 0;
 
     // The messages that the broker acknowledged since the last call, in any order; valid until the next one. Throws
-    // KafkaError as soon as one message failed: nothing published after it may count as sent.
+    // KafkaError when one message failed and all that were acknowledged have been taken.
     [[nodiscard]] virtual std::span<const Ticket> take_delivered() = 0;
 
     // Forgets all that was not sent and the connection.

@@ -111,7 +111,11 @@ void Pump::flow(bool &progressed) {
     Flow one(options_, change_log_, publisher_, make_format_(stream.source), waiter_, log_, stream, acknowledged);
     try {
         one.run();
+    } catch (const PgError &) { // the database cannot be asked any more
+        progressed = one.acknowledged_anything();
+        throw;
     } catch (...) {
+        one.settle();
         progressed = one.acknowledged_anything();
         throw;
     }

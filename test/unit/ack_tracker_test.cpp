@@ -21,6 +21,19 @@ TEST(AckTracker, AcknowledgesATransactionOnceItsLastMessageIsDelivered) {
     EXPECT_EQ(tracker.acknowledgeable(), 11);
 }
 
+TEST(AckTracker, CountsTheChangesOfTransactionsThatAreDeliveredWhole) {
+    AckTracker tracker(0);
+    const Ticket first = tracker.add(1);
+    tracker.end(1, 3); // two of them without a message
+    tracker.end(2, 4);
+    const Ticket second = tracker.add(1);
+    tracker.end(3, 5);
+    tracker.delivered(second);
+    EXPECT_EQ(tracker.delivered_changes(), 0U);
+    tracker.delivered(first);
+    EXPECT_EQ(tracker.delivered_changes(), 5U);
+}
+
 TEST(AckTracker, NeverAcknowledgesPastAGap) {
     AckTracker tracker(0);
     const Ticket missing = tracker.add(1);

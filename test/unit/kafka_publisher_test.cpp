@@ -202,6 +202,32 @@ TEST_F(KafkaPublisherTest, FailsWhenTheBrokerFindsAMessageTooLargeAndSendsNothin
     expect_honest(); // while the producer still could send what is behind
 }
 
+TEST_F(KafkaPublisherTest, TellsWhatWasDeliveredBeforeItTellsThatOneFailed) {
+    KafkaPublisher publisher = make_publisher({{"batch.num.messages", "20"}}); // many requests
+    publisher.open();
+    publish(publisher, 0);
+    publish(publisher, 1); // waits until the broker has the first one: from now on many are on their way
+    refuse_later(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    try {
+        for (Ticket ticket = 2; ticket < 200; ++ticket) publish(publisher, ticket);
+    } catch (const KafkaError &) { // it was fast
+    }
+    // What happened meanwhile is told at once.
+    try {
+        for (const TimePoint deadline = waiter_.now() + seconds(30); waiter_.now() < deadline;) {
+            pollfd nothing{.fd = -1, .events = 0, .revents = 0};
+            waiter_.wait({&nothing, 1}, waiter_.now() + milliseconds(200));
+            const auto reports = publisher.take_delivered();
+            delivered_.insert(delivered_.end(), reports.begin(), reports.end());
+        }
+        ADD_FAILURE() << "no message failed";
+    } catch (const KafkaError &error) {
+        EXPECT_TRUE(error.fatal);
+    }
+    EXPECT_FALSE(delivered_.empty());
+    EXPECT_EQ(delivered_.size(), held().size());
+}
+
 TEST_F(KafkaPublisherTest, FailsWithTheRemedyWhenItMayNotWrite) {
     KafkaPublisher publisher = make_publisher({{"batch.num.messages", "20"}}); // many requests
     publisher.open();

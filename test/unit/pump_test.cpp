@@ -150,6 +150,8 @@ public:
             --delay_;
             return std::nullopt;
         }
+        if (silent_from_answer > 0 && --silent_from_answer == 0) delay_ = std::numeric_limits<int>::max();
+        if (delay_ > 0) return std::nullopt;
         return std::exchange(answer_, std::nullopt);
     }
     [[nodiscard]] pollfd readable() const override { return {.fd = -1, .events = 0, .revents = 0}; }
@@ -157,6 +159,13 @@ public:
 
     [[nodiscard]] std::int64_t changes() const { return next_change_; }
     [[nodiscard]] Csn csn_of_chunk(std::size_t chunk) const { return chunks_[chunk].csn; }
+    // Of the last transaction all of whose changes are before that one.
+    [[nodiscard]] Csn csn_before(std::int64_t change) const {
+        Csn before = 0;
+        for (const auto &[csn, last] : last_change_of_)
+            if (last < change) before = csn;
+        return before;
+    }
     [[nodiscard]] Csn last_csn() const { return last_csn_; }
 
     std::size_t chunk_bytes = 50; // cuts records, which have 13 bytes, at all places
@@ -164,6 +173,7 @@ public:
     std::optional<PgError> open_error;
     std::optional<std::vector<std::string>> tables;
     int fails_in = 0;                   // answers
+    int silent_from_answer = 0;         // that one does not come
     int slowness = 0;                   // an answer comes after up to so many looks
     const FakeWaiter *waiter = nullptr; // when there is one, the server waits as long as it may for what does not come
     int acknowledged_at_ms = -1;
@@ -226,20 +236,35 @@ public:
     }
     void publish(const Message &message, Ticket ticket) override {
         EXPECT_EQ(ticket, next_ticket_++) << "tickets are not in the order of publication";
-        unsent_.emplace_back(ticket, std::stoll(std::string(*message.key)));
+        const std::int64_t change = std::stoll(std::string(*message.key));
+        if (change >= 0 && change == stops_at_change) {
+            stopped_ = true;
+            while (!unsent_.empty()) send_one();
+            throw Stopped{};
+        }
+        unsent_.emplace_back(ticket, change);
         most_in_flight = std::max(most_in_flight, unsent_.size() + unreported_.size());
     }
     [[nodiscard]] std::span<const Ticket> take_delivered() override {
         taken_.clear();
+        if (failed_) throw KafkaError(7, fail_fatally, "the fake broker failed");
         if (dead) return taken_;
+        if (stopped_) { // all that is known
+            taken_.swap(unreported_);
+            return taken_;
+        }
         for (std::size_t n = random_() % 40; n > 0 && !unsent_.empty(); --n) {
-            if (fail_at_change >= 0 && unsent_.front().second == fail_at_change) {
-                fail_at_change = -1;
-                throw KafkaError(7, fail_fatally, "the fake broker failed");
+            const std::int64_t change = unsent_.front().second;
+            if (change >= 0 && (change == fail_at_change || change == always_fail_at_change)) {
+                // Whatever was delivered is told before.
+                if (unreported_.empty()) {
+                    fail_at_change = -1;
+                    failed_ = true;
+                    throw KafkaError(7, fail_fatally, "the fake broker failed");
+                }
+                break;
             }
-            if (unsent_.front().second != heartbeat_number) broker_.changes.push_back(unsent_.front().second);
-            unreported_.push_back(unsent_.front().first);
-            unsent_.pop_front();
+            send_one();
         }
         std::shuffle(unreported_.begin(), unreported_.end(), random_);
         for (std::size_t n = random_() % 40; n > 0 && !unreported_.empty(); --n) {
@@ -251,19 +276,30 @@ public:
     void discard() noexcept override {
         unsent_.clear();
         unreported_.clear();
+        failed_ = stopped_ = false;
         next_ticket_ = 0;
     }
     [[nodiscard]] pollfd wakeup() const override { return {.fd = -1, .events = 0, .revents = 0}; }
 
     std::optional<KafkaError> open_error;
     std::int64_t fail_at_change = -1;
+    std::int64_t always_fail_at_change = -1;
+    std::int64_t stops_at_change = -1; // as if asked to end while it waited for room
     bool fail_fatally = false;
     bool dead = false; // takes messages and never delivers
     int opened = 0;
     std::size_t most_in_flight = 0;
 
 private:
+    void send_one() {
+        if (unsent_.front().second != heartbeat_number) broker_.changes.push_back(unsent_.front().second);
+        unreported_.push_back(unsent_.front().first);
+        unsent_.pop_front();
+    }
+
     Broker &broker_;
+    bool failed_ = false;
+    bool stopped_ = false;
     Ticket next_ticket_ = 0;
     std::deque<std::pair<Ticket, std::int64_t>> unsent_;
     std::vector<Ticket> unreported_;
@@ -552,6 +588,40 @@ TEST_F(PumpTest, StopsAtAFatalErrorOfKafkaAndAcknowledgesNothingBehindIt) {
     EXPECT_THROW(run(), KafkaError);
     EXPECT_EQ(publisher_.opened, 1);
     EXPECT_LT(change_log_.acknowledged_csn, change_log_.last_csn());
+}
+
+TEST_F(PumpTest, AcknowledgesWhatWasDeliveredBeforeItTriesAgain) {
+    // Each try fails at the same message, as one that the broker refuses does.
+    change_log_.slowness = 3;
+    options_.acknowledge_interval = std::chrono::hours(1);
+    options_.once_timeout = milliseconds(20'000);
+    commit_many(100);
+    publisher_.always_fail_at_change = 200;
+    EXPECT_THROW(run(), KafkaError);
+    EXPECT_GT(publisher_.opened, 3);
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.csn_before(200)) << "not all that was delivered";
+    EXPECT_LT(broker_.changes.size(), 200U + 7 * static_cast<std::size_t>(publisher_.opened))
+        << "more than the transaction of the failed message was sent again";
+    publisher_.always_fail_at_change = -1;
+    run();
+    expect_complete_in_order();
+}
+
+TEST_F(PumpTest, AcknowledgesWhatWasDeliveredWhenItIsStoppedWhileItWaitsForRoom) {
+    options_.acknowledge_interval = std::chrono::hours(1);
+    commit_many(100);
+    publisher_.stops_at_change = 200;
+    run();
+    EXPECT_EQ(change_log_.acknowledged_csn, change_log_.csn_before(200));
+}
+
+TEST_F(PumpTest, TriesAgainInTimeWhenTheDatabaseDoesNotAnswerEither) {
+    change_log_.commit(1);
+    publisher_.fail_at_change = 0;
+    change_log_.silent_from_answer = 3; // the change and its shape come, what is asked for then does not
+    waiter_.stop_after = 30'000;
+    run(false);
+    EXPECT_GE(publisher_.opened, 2);
 }
 
 TEST_F(PumpTest, StopsAtOnceWhenTheDatabaseRefusesForGood) {
