@@ -50,10 +50,20 @@ const char *const next_sql =
 const char *const acknowledge_sql = "SELECT waybill.acknowledge($1::text, $2::bigint)";
 const char *const maintain_sql = "SELECT waybill.maintain($1::boolean)";
 const char *const shape_sql = "SELECT waybill.utf8(definition::text) FROM waybill.shape WHERE id = $1::int LIMIT 1";
+const char *const backlog_sql = "SELECT backlog_changes, extract(epoch FROM oldest_unacknowledged_age)::bigint "
+                                "FROM waybill.status WHERE stream = $1::text";
 
 const char *statement_name(int asked) {
-    constexpr std::array names{"", "fetch", "next", "acknowledge", "maintain", "shape"};
+    constexpr std::array names{"", "fetch", "next", "acknowledge", "maintain", "shape", "backlog"};
     return names.at(static_cast<std::size_t>(asked));
+}
+
+ChangeLog::Backlog to_backlog(const PgResult &result) {
+    const auto value = [&](int column) -> std::optional<std::int64_t> {
+        if (result.rows() == 0 || result.is_null(0, column)) return std::nullopt;
+        return result.int64(0, column);
+    };
+    return {.changes = value(0), .oldest_age_s = value(1)};
 }
 
 ChangeLog::Batch to_batch(PgResult result, Csn upto) {
@@ -148,7 +158,7 @@ void PgChangeLog::check_privileges() {
                     WHERE p.pronamespace = n.oid
                       AND p.proname IN ('acknowledged', 'safe_csn', 'fetch', 'utf8', 'acknowledge', 'maintain'))
                AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
-                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape')),
+                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status')),
                current_user::text, quote_literal(quote_ident(current_user))
         FROM pg_namespace n WHERE n.nspname = 'waybill')",
                                    {});
@@ -184,9 +194,10 @@ Stream PgChangeLog::find_stream() {
 }
 
 void PgChangeLog::prepare() {
-    for (const auto &[asked, sql] : {std::pair{Asked::fetch, fetch_sql}, std::pair{Asked::next, next_sql},
-                                     std::pair{Asked::acknowledge, acknowledge_sql},
-                                     std::pair{Asked::maintain, maintain_sql}, std::pair{Asked::shape, shape_sql}})
+    for (const auto &[asked, sql] :
+         {std::pair{Asked::fetch, fetch_sql}, std::pair{Asked::next, next_sql},
+          std::pair{Asked::acknowledge, acknowledge_sql}, std::pair{Asked::maintain, maintain_sql},
+          std::pair{Asked::shape, shape_sql}, std::pair{Asked::backlog, backlog_sql}})
         connection_->prepare(statement_name(static_cast<int>(asked)), sql, deadline());
 }
 
@@ -229,9 +240,19 @@ void PgChangeLog::ask_shape(std::int32_t id) {
     ask(Asked::shape, {std::to_string(id)});
 }
 
+void PgChangeLog::ask_backlog() {
+    ask(Asked::backlog, {stream_});
+}
+
 std::optional<ChangeLog::Answer> PgChangeLog::take_answer() {
     if (!asked()) return std::nullopt;
-    std::optional<PgResult> result = connection_->receive();
+    std::optional<PgResult> result;
+    try {
+        result = connection_->receive();
+    } catch (const PgError &error) {
+        if (asked_ != Asked::backlog || error.connection_lost) throw;
+        result.emplace(); // without a row
+    }
     if (!result) return std::nullopt;
     switch (std::exchange(asked_, Asked::nothing)) {
     case Asked::fetch: return to_batch(std::move(*result), fetched_upto_);
@@ -242,6 +263,7 @@ std::optional<ChangeLog::Answer> PgChangeLog::take_answer() {
     case Asked::acknowledge: return Acknowledged{};
     case Asked::maintain: return Maintained{result->int32(0, 0)};
     case Asked::shape: return ShapeDefinition{result->rows() == 0 ? "" : result->text(0, 0)};
+    case Asked::backlog: return to_backlog(*result);
     case Asked::nothing: break;
     }
     return std::nullopt;

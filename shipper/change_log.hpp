@@ -39,12 +39,17 @@ public:
     struct ShapeDefinition {
         std::string json; // empty: there is no such shape
     };
+    // What is not acknowledged yet, as far as the server says.
+    struct Backlog {
+        std::optional<std::int64_t> changes;
+        std::optional<std::int64_t> oldest_age_s; // of the oldest change; nullopt: there is none
+    };
     // A place in the log: right behind this chunk.
     struct After {
         Csn csn;
         std::int32_t chunk;
     };
-    using Answer = std::variant<Batch, Acknowledged, Maintained, ShapeDefinition>;
+    using Answer = std::variant<Batch, Acknowledged, Maintained, ShapeDefinition, Backlog>;
 
     virtual ~ChangeLog() = default;
 
@@ -74,6 +79,8 @@ public:
     virtual void ask_acknowledge(Csn csn) = 0;
     virtual void ask_maintain(bool idle) = 0;
     virtual void ask_shape(std::int32_t id) = 0;
+    // For people: that the server does not answer it is no error.
+    virtual void ask_backlog() = 0;
     [[nodiscard]] virtual bool asked() const = 0;
 
     // The answer, if it has come. Never waits.
@@ -101,6 +108,7 @@ public:
     void ask_acknowledge(Csn csn) override;
     void ask_maintain(bool idle) override;
     void ask_shape(std::int32_t id) override;
+    void ask_backlog() override;
     [[nodiscard]] bool asked() const override { return asked_ != Asked::nothing; }
     [[nodiscard]] std::optional<Answer> take_answer() override;
     [[nodiscard]] pollfd readable() const override { return connection_->readable(); }
@@ -115,7 +123,7 @@ public:
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> status();
 
 private:
-    enum class Asked : std::uint8_t { nothing, fetch, next, acknowledge, maintain, shape };
+    enum class Asked : std::uint8_t { nothing, fetch, next, acknowledge, maintain, shape, backlog };
 
     void prepare();
     void ask(Asked what, PgConnection::Parameters parameters);

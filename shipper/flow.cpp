@@ -35,18 +35,26 @@ constexpr seconds idle_after{2};
 constexpr seconds idle_maintain_interval{5};
 constexpr seconds summary_interval{60};
 constexpr seconds settle_timeout{5};
+constexpr seconds proven_after{10}; // a delivery is no fluke any more
 
 } // namespace
 
 Flow::Flow(const PumpOptions &options, ChangeLog &change_log, Publisher &publisher, std::unique_ptr<Format> format,
-           Waiter &waiter, Log &log, const Stream &stream, Csn acknowledged)
-    : options_(options), change_log_(change_log), publisher_(publisher), waiter_(waiter), log_(log),
+           Waiter &waiter, Log &log, Outage &outage, const Stream &stream, Csn acknowledged)
+    : options_(options), change_log_(change_log), publisher_(publisher), waiter_(waiter), log_(log), outage_(outage),
       format_(std::move(format)), tables_(stream.tables), tracker_(acknowledged), acknowledged_(acknowledged),
       upto_(acknowledged),
       shipped_(acknowledged), cursor_{.csn = acknowledged, .chunk = std::numeric_limits<std::int32_t>::max()},
       decoder_([this](std::int32_t id) { return find_shape(id); }, acknowledged) {
-    last_delivery_ = last_change_ = acknowledge_at_ = beat_at_ = waiter_.now();
+    began_ = last_delivery_ = last_change_ = acknowledge_at_ = beat_at_ = waiter_.now();
     maintain_at_ = summary_at_ = waiter_.now() + maintain_interval;
+    publisher_.set_meanwhile([this] {
+        if (is_stall_due()) report_stall({});
+    });
+}
+
+Flow::~Flow() {
+    publisher_.set_meanwhile({});
 }
 
 void Flow::run() {
@@ -81,6 +89,7 @@ bool Flow::turn() {
 void Flow::take_delivered() {
     const std::size_t delivered = count_delivered();
     const TimePoint now = waiter_.now();
+    if (delivered > 0 && now - began_ >= proven_after) outage_.over();
     if (delivered > 0 || tracker_.in_flight() == 0) last_delivery_ = now;
     const milliseconds patience =
         options_.once ? std::min(options_.delivery_timeout, options_.once_timeout) : options_.delivery_timeout;
@@ -119,8 +128,8 @@ void Flow::acknowledge_delivered() {
             if (!answer) {
                 pollfd fd = change_log_.readable();
                 waiter_.wait({&fd, 1}, deadline);
-            } else if (const auto *const acknowledged = std::get_if<ChangeLog::Acknowledged>(&*answer)) {
-                take(*acknowledged);
+            } else if (std::holds_alternative<ChangeLog::Acknowledged>(*answer)) {
+                note_acknowledged();
             }
         } else if (owes_acknowledgement()) {
             ask_acknowledge();
@@ -146,6 +155,7 @@ void Flow::take(ChangeLog::Batch &&batch) {
     upto_ = batch.upto;
     // A batch stops at its limit, or at the end.
     all_fetched_ = batch.bytes < static_cast<std::size_t>(asked_bytes_);
+    if (drained()) outage_.over();
     if (batch.chunks.empty()) return;
     cursor_ = {.csn = batch.chunks.back().csn, .chunk = batch.chunks.back().chunk};
     batches_.push_back(std::move(batch));
@@ -153,6 +163,11 @@ void Flow::take(ChangeLog::Batch &&batch) {
 }
 
 void Flow::take(const ChangeLog::Acknowledged & /*answer*/) {
+    note_acknowledged();
+    outage_.over();
+}
+
+void Flow::note_acknowledged() {
     acknowledged_ = asked_to_acknowledge_;
     acknowledged_anything_ = true;
     acknowledge_at_ = waiter_.now() + options_.acknowledge_interval;
@@ -173,6 +188,24 @@ void Flow::take(const ChangeLog::ShapeDefinition &answer) {
     missing_shape_.reset();
 }
 
+void Flow::take(const ChangeLog::Backlog &answer) {
+    if (is_stall_due()) report_stall(answer);
+}
+
+// Whether it is time to say that messages are on their way and none arrives.
+bool Flow::is_stall_due() const {
+    return tracker_.in_flight() > 0 && waiter_.now() - last_delivery_ >= options_.stall_notice &&
+           outage_.due(Outage::Side::kafka);
+}
+
+void Flow::report_stall(const ChangeLog::Backlog &backlog) {
+    const std::string trouble = publisher_.trouble();
+    outage_.report(Outage::Side::kafka, last_delivery_,
+                   fmt::format("Kafka acknowledges none of {} messages that are on their way{}{}", tracker_.in_flight(),
+                               trouble.empty() ? "" : ": ", trouble),
+                   backlog);
+}
+
 // One connection, one question at a time, the most urgent first.
 void Flow::ask() {
     if (change_log_.asked()) return;
@@ -184,6 +217,8 @@ void Flow::ask() {
         ask_acknowledge();
     } else if (stopping()) {
         return;
+    } else if (is_stall_due()) {
+        change_log_.ask_backlog();
     } else if (options_.once && drained()) {
         if (final_maintains_ == 0) change_log_.ask_maintain(true);
     } else if (now >= maintain_at_) {

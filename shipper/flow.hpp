@@ -7,6 +7,7 @@
 #include "change_log.hpp"
 #include "format/format.hpp"
 #include "log.hpp"
+#include "outage.hpp"
 #include "publisher.hpp"
 #include "pump_options.hpp"
 #include "waiter.hpp"
@@ -25,7 +26,11 @@ class Flow final : public MessageSink {
 public:
     // All are connected, and the stream is locked. `options` and the others outlive the Flow.
     Flow(const PumpOptions &options, ChangeLog &change_log, Publisher &publisher, std::unique_ptr<Format> format,
-         Waiter &waiter, Log &log, const Stream &stream, Csn acknowledged);
+         Waiter &waiter, Log &log, Outage &outage, const Stream &stream, Csn acknowledged);
+    ~Flow();
+
+    Flow(const Flow &) = delete;
+    Flow &operator=(const Flow &) = delete;
 
     // Throws what ended it: PgError, KafkaError, DataError, ConfigError, Stopped.
     void run();
@@ -46,6 +51,8 @@ private:
     void take(const ChangeLog::Acknowledged &answer);
     void take(const ChangeLog::Maintained &answer);
     void take(const ChangeLog::ShapeDefinition &answer);
+    void take(const ChangeLog::Backlog &answer);
+    void note_acknowledged();
     void ask();
     void ask_acknowledge();
     [[nodiscard]] bool ship();
@@ -61,6 +68,9 @@ private:
     [[nodiscard]] const Shape *find_shape(std::int32_t id) const;
     [[nodiscard]] bool is_wanted(const Shape &shape);
     void summarize();
+
+    [[nodiscard]] bool is_stall_due() const;
+    void report_stall(const ChangeLog::Backlog &backlog);
 
     [[nodiscard]] bool stopping() const { return waiter_.stop_requested() || stuck_; }
     [[nodiscard]] bool has_room() const {
@@ -79,6 +89,7 @@ private:
     Publisher &publisher_;
     Waiter &waiter_;
     Log &log_;
+    Outage &outage_;
     std::unique_ptr<Format> format_;
     std::optional<std::vector<std::string>> tables_;
 
@@ -104,6 +115,7 @@ private:
     ChangeDecoder decoder_;
 
     std::int64_t now_us_ = 0; // wall clock of this turn
+    TimePoint began_;
     TimePoint last_delivery_; // or the last time nothing was on its way
     TimePoint last_change_;
     TimePoint acknowledge_at_;

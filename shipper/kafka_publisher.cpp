@@ -169,6 +169,7 @@ void KafkaPublisher::open() {
 }
 
 void KafkaPublisher::start() {
+    ++starts_;
     KafkaConf conf = make_conf(options_.properties);
     rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     ErrorText reason{};
@@ -405,6 +406,7 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
         waiter_.wait_or_stop({&fd, 1}, waiter_.now() + slice);
         serve(std::chrono::milliseconds(0));
         throw_failure();
+        meanwhile();
     }
 }
 
@@ -420,6 +422,7 @@ void KafkaPublisher::wait_until_accepted(PartitionState &partition, std::string_
                                  std::string(topic) + "\"; check the brokers");
         pollfd fd = wakeup();
         waiter_.wait_or_stop({&fd, 1}, waiter_.now() + slice);
+        meanwhile();
     }
 }
 
@@ -450,6 +453,7 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
                                                        rd_kafka_topic_name(message->rkt) + '"');
                     continue;
                 }
+                last_error_.clear();
                 delivered_.push_back(reinterpret_cast<std::uintptr_t>(message->_private));
                 if (unaccepted_partitions_ == 0) continue;
                 // Not by an opaque of the topic: librdkafka keeps that of the first handle to a name, perhaps another.
@@ -463,12 +467,7 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
             const char *facility = nullptr;
             const char *text = nullptr;
             int level = 0; // syslog's
-            if (rd_kafka_event_log(event.get(), &facility, &text, &level) != 0) break;
-            // A warning about each start's required property would teach people not to read warnings.
-            if (std::string_view(text).find("enable.gapless.guarantee is experimental") != std::string_view::npos)
-                break;
-            const LogLevel ours = level <= 4 ? LogLevel::warning : level <= 6 ? LogLevel::info : LogLevel::debug;
-            log_.write(ours, fmt::format("librdkafka: {}: {}", facility, text));
+            if (rd_kafka_event_log(event.get(), &facility, &text, &level) == 0) write_log(facility, text);
             break;
         }
         case RD_KAFKA_EVENT_ERROR: {
@@ -484,6 +483,16 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
         default: break;
         }
     }
+}
+
+// librdkafka talks about every attempt to connect. What of it matters comes as an error or a failed message too, and is
+// told once by whoever knows what waits for it; but what it has to say about properties is for whoever wrote them.
+void KafkaPublisher::write_log(std::string_view facility, std::string_view text) {
+    const bool of_properties = facility == "CONFWARN";
+    // A warning about each start's required property would teach people not to read warnings.
+    if (of_properties && text.find("enable.gapless.guarantee is experimental") != std::string_view::npos) return;
+    log_.write(of_properties && starts_ == 1 ? LogLevel::warning : LogLevel::debug,
+               fmt::format("librdkafka: {}: {}", facility, text));
 }
 
 void KafkaPublisher::note_failure(int code, std::string text) {

@@ -39,6 +39,7 @@ public:
     void open() override;
     void publish(const Message &message, Ticket ticket) override;
     [[nodiscard]] std::span<const Ticket> take_delivered() override;
+    [[nodiscard]] std::string trouble() const override { return last_error_; }
     void discard() noexcept override;
     [[nodiscard]] pollfd wakeup() const override;
 
@@ -61,6 +62,7 @@ private:
     TopicState &topic_state(std::string_view topic);
     void wait_until_accepted(PartitionState &partition, std::string_view topic);
     void serve(std::chrono::milliseconds wait);
+    void write_log(std::string_view facility, std::string_view text);
     void note_failure(int code, std::string text);
     void throw_failure();
     void clear_wakeup() const noexcept;
@@ -84,6 +86,7 @@ private:
     std::vector<Ticket> taken_;
     std::string last_error_; // the last thing librdkafka said about its connections
     bool authentication_failed_ = false;
+    int starts_ = 0;
     int failure_code_ = 0; // of the first message that failed, 0: none
     std::string failure_;
 };

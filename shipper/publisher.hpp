@@ -6,9 +6,11 @@
 
 #include <poll.h>
 
+#include <functional>
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace waybill {
 
@@ -33,18 +35,31 @@ public:
     virtual void open() = 0;
 
     // Hands `message` over, copied; the report of its delivery comes later, as `ticket`. The topic is made first if it
-    // has to be. May wait for room. Throws KafkaError, Stopped.
+    // has to be. May wait for room, and calls what is to be done meanwhile now and then. Throws KafkaError, Stopped.
     virtual void publish(const Message &message, Ticket ticket) = 0;
 
     // The messages that the broker acknowledged since the last call, in any order; valid until the next one. Throws
     // KafkaError when one message failed and all that were acknowledged have been taken.
     [[nodiscard]] virtual std::span<const Ticket> take_delivered() = 0;
 
+    // The last that was heard of what keeps messages from arriving; empty: nothing.
+    [[nodiscard]] virtual std::string trouble() const = 0;
+
     // Forgets all that was not sent and the connection.
     virtual void discard() noexcept = 0;
 
     // Readable when take_delivered() has something to say.
     [[nodiscard]] virtual pollfd wakeup() const = 0;
+
+    void set_meanwhile(std::function<void()> meanwhile) { meanwhile_ = std::move(meanwhile); }
+
+protected:
+    void meanwhile() const {
+        if (meanwhile_) meanwhile_();
+    }
+
+private:
+    std::function<void()> meanwhile_;
 };
 
 } // namespace waybill

@@ -33,6 +33,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr seconds standby_interval{1};
+constexpr seconds backlog_timeout{5};
 constexpr seconds healthy_after{10};
 
 // Whether the same might work a little later, without anybody's help.
@@ -51,6 +52,7 @@ bool is_transient(const PgError &error) {
 void Pump::run() {
     while (!waiter_.stop_requested()) {
         std::string reason;
+        auto side = Outage::Side::database;
         const TimePoint started = waiter_.now();
         bool progressed = false;
         // The first failure after things went well starts a new count of failures.
@@ -64,7 +66,7 @@ void Pump::run() {
             return options_.once && now - *failing_since_ >= options_.once_timeout;
         };
         try {
-            return flow(progressed);
+            return attempt(progressed);
         } catch (const Stopped &) {
             return;
         } catch (const PgError &error) {
@@ -73,16 +75,19 @@ void Pump::run() {
         } catch (const KafkaError &error) {
             if (error.fatal || give_up()) throw;
             reason = error.what();
+            side = Outage::Side::kafka;
         }
+        if (outage_.due(side)) outage_.report(side, waiter_.now(), reason, backlog_);
+        backlog_ = {};
         const milliseconds pause = backoff_.next();
-        log_.warning("{}; trying again in {} ms", reason, pause.count());
+        log_.debug("trying again", {{"pause_ms", pause.count()}, {"reason", reason}});
         for (const TimePoint until = waiter_.now() + pause; waiter_.now() < until && !waiter_.stop_requested();)
             waiter_.wait({}, until);
     }
 }
 
 // Connects both sides, becomes the stream's shipper, and ships.
-void Pump::flow(bool &progressed) {
+void Pump::attempt(bool &progressed) {
     struct Disconnect {
         Pump &pump;
         // First what is on its way to Kafka: once the lock is gone, another shipper may send.
@@ -92,10 +97,20 @@ void Pump::flow(bool &progressed) {
         }
     } const disconnect{*this};
 
+    const Stream stream = open_log();
+    try {
+        ship(stream, progressed);
+    } catch (const KafkaError &error) {
+        if (!error.fatal && outage_.due(Outage::Side::kafka)) backlog_ = ask_backlog();
+        throw;
+    }
+}
+
+Stream Pump::open_log() {
     const Stream opened = change_log_.open();
     lock(opened);
     // A standby may have waited for days, while the extension or the stream was made anew.
-    const Stream stream = change_log_.find_stream();
+    Stream stream = change_log_.find_stream();
     if (stream.id != opened.id)
         throw PgError("55006", true,
                       fmt::format("stream \"{}\" was made anew before it could be shipped", stream.name));
@@ -103,22 +118,7 @@ void Pump::flow(bool &progressed) {
     // going to be used: these shapes are not the log's.
     const std::unique_ptr<Format> trial = make_format_(stream.source);
     for (const Shape &table : change_log_.captured_tables()) static_cast<void>(trial->topic(table));
-
-    const Csn acknowledged = change_log_.acknowledged();
-    publisher_.open();
-    log_.info("shipping",
-              {{"stream", stream.name}, {"database", stream.source.database}, {"acknowledged_csn", acknowledged}});
-    Flow one(options_, change_log_, publisher_, make_format_(stream.source), waiter_, log_, stream, acknowledged);
-    try {
-        one.run();
-    } catch (const PgError &) { // the database cannot be asked any more
-        progressed = one.acknowledged_anything();
-        throw;
-    } catch (...) {
-        one.settle();
-        progressed = one.acknowledged_anything();
-        throw;
-    }
+    return stream;
 }
 
 void Pump::lock(const Stream &stream) {
@@ -127,10 +127,49 @@ void Pump::lock(const Stream &stream) {
         throw PgError("55006", false,
                       fmt::format("stream \"{}\" is being shipped by another process; stop it, or ship another stream",
                                   stream.name));
+    outage_.over(); // for this one
     log_.info("another process ships the stream: waiting to take over", {{"stream", stream.name}});
     do waiter_.wait_or_stop({}, waiter_.now() + standby_interval);
     while (!change_log_.try_lock());
     log_.info("took over", {{"stream", stream.name}});
+}
+
+void Pump::ship(const Stream &stream, bool &progressed) {
+    const Csn acknowledged = change_log_.acknowledged();
+    publisher_.open();
+    log_.write(
+        outage_.going_on() ? LogLevel::debug : LogLevel::info, "shipping",
+        Log::Fields{{"stream", stream.name}, {"database", stream.source.database}, {"acknowledged_csn", acknowledged}});
+    Flow flow(options_, change_log_, publisher_, make_format_(stream.source), waiter_, log_, outage_, stream,
+              acknowledged);
+    try {
+        flow.run();
+    } catch (const PgError &) { // the database cannot be asked any more
+        progressed = flow.acknowledged_anything();
+        throw;
+    } catch (...) {
+        flow.settle();
+        progressed = flow.acknowledged_anything();
+        throw;
+    }
+}
+
+// What waits for Kafka, if the database says so in time.
+ChangeLog::Backlog Pump::ask_backlog() {
+    try {
+        if (!change_log_.asked()) change_log_.ask_backlog();
+        for (const TimePoint deadline = waiter_.now() + backlog_timeout; waiter_.now() < deadline;) {
+            if (const std::optional<ChangeLog::Answer> answer = change_log_.take_answer()) {
+                const auto *const backlog = std::get_if<ChangeLog::Backlog>(&*answer);
+                return backlog != nullptr ? *backlog : ChangeLog::Backlog{};
+            }
+            pollfd fd = change_log_.readable();
+            waiter_.wait({&fd, 1}, deadline);
+        }
+    } catch (const PgError &) {
+        // The next attempt says so.
+    }
+    return {};
 }
 
 } // namespace waybill

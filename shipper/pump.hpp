@@ -5,6 +5,7 @@
 #include "change_log.hpp"
 #include "format/format.hpp"
 #include "log.hpp"
+#include "outage.hpp"
 #include "publisher.hpp"
 #include "pump_options.hpp"
 #include "waiter.hpp"
@@ -23,15 +24,19 @@ public:
     Pump(ChangeLog &change_log, Publisher &publisher, MakeFormat make_format, Waiter &waiter, Log &log,
          PumpOptions options)
         : change_log_(change_log), publisher_(publisher), make_format_(std::move(make_format)), waiter_(waiter),
-          log_(log), options_(options), backoff_(options.first_backoff, options.longest_backoff) {}
+          log_(log), options_(options), backoff_(options.first_backoff, options.longest_backoff), outage_(waiter, log) {
+    }
 
     // Ships until a stop is requested, or (once) all is shipped; then returns. Throws what trying again would not
     // help against: PgError, KafkaError, DataError, ConfigError; nothing is acknowledged that is not in Kafka.
     void run();
 
 private:
-    void flow(bool &progressed);
+    void attempt(bool &progressed);
+    [[nodiscard]] Stream open_log();
     void lock(const Stream &stream);
+    void ship(const Stream &stream, bool &progressed);
+    [[nodiscard]] ChangeLog::Backlog ask_backlog();
 
     ChangeLog &change_log_;
     Publisher &publisher_;
@@ -41,6 +46,8 @@ private:
     PumpOptions options_;
     Backoff backoff_;
     std::optional<TimePoint> failing_since_; // the first of the failures in a row
+    Outage outage_;
+    ChangeLog::Backlog backlog_; // when Kafka failed, if it was asked for
 };
 
 } // namespace waybill

@@ -19,6 +19,7 @@ struct PumpOptions {
     std::chrono::milliseconds heartbeat_interval{0};     // 0: no heartbeats
     std::chrono::milliseconds idle_wait{500};            // how long the server is asked to wait for a change
     std::chrono::milliseconds delivery_timeout{120'000}; // without a delivery: connect anew
+    std::chrono::milliseconds stall_notice{5'000};       // without one: say so
     std::chrono::milliseconds shutdown_timeout{10'000};  // to finish what is on its way
     std::chrono::milliseconds once_timeout{60'000};      // `once` gives up when nothing works for so long
     std::chrono::milliseconds first_backoff{100};

@@ -11,6 +11,8 @@
 #include <deque>
 #include <limits>
 #include <random>
+#include <regex>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -94,7 +96,7 @@ public:
 
     Stream open() override {
         ++opened;
-        if (open_error) throw *open_error;
+        if (open_error && opened <= open_fails) throw *open_error;
         return find_stream();
     }
     [[nodiscard]] Stream find_stream() override {
@@ -142,6 +144,10 @@ public:
         ask(ShapeDefinition{R"({"relation":1,"schema":"public","table":"t","key":["id"],"columns":[{"name":"id",
             "type_name":"bigint","type":20,"typmod":-1,"element":0,"kind":"b","not_null":true}]})"});
     }
+    void ask_backlog() override {
+        ++backlogs_asked;
+        ask(Backlog{.changes = backlog, .oldest_age_s = 5});
+    }
     [[nodiscard]] bool asked() const override { return answer_.has_value(); }
     [[nodiscard]] std::optional<Answer> take_answer() override {
         if (!answer_) return std::nullopt;
@@ -171,6 +177,7 @@ public:
     std::size_t chunk_bytes = 50; // cuts records, which have 13 bytes, at all places
     Csn acknowledged_csn = 0;
     std::optional<PgError> open_error;
+    int open_fails = std::numeric_limits<int>::max(); // so often
     std::optional<std::vector<std::string>> tables;
     int fails_in = 0;                   // answers
     int silent_from_answer = 0;         // that one does not come
@@ -188,6 +195,8 @@ public:
     int maintains = 0;
     int idle_maintains = 0;
     int shapes_asked = 0;
+    int backlogs_asked = 0;
+    std::int64_t backlog = 17;
     int longest_wait_ms = 0;
 
 private:
@@ -232,7 +241,7 @@ public:
 
     void open() override {
         ++opened;
-        if (open_error) throw *open_error;
+        if (open_error && opened <= open_fails) throw *open_error;
     }
     void publish(const Message &message, Ticket ticket) override {
         EXPECT_EQ(ticket, next_ticket_++) << "tickets are not in the order of publication";
@@ -248,7 +257,7 @@ public:
     [[nodiscard]] std::span<const Ticket> take_delivered() override {
         taken_.clear();
         if (failed_) throw KafkaError(7, fail_fatally, "the fake broker failed");
-        if (dead) return taken_;
+        if (dead || --dead_looks >= 0) return taken_;
         if (stopped_) { // all that is known
             taken_.swap(unreported_);
             return taken_;
@@ -279,14 +288,17 @@ public:
         failed_ = stopped_ = false;
         next_ticket_ = 0;
     }
+    [[nodiscard]] std::string trouble() const override { return dead || dead_looks > 0 ? "Connection refused" : ""; }
     [[nodiscard]] pollfd wakeup() const override { return {.fd = -1, .events = 0, .revents = 0}; }
 
     std::optional<KafkaError> open_error;
+    int open_fails = std::numeric_limits<int>::max(); // so often
     std::int64_t fail_at_change = -1;
     std::int64_t always_fail_at_change = -1;
     std::int64_t stops_at_change = -1; // as if asked to end while it waited for room
     bool fail_fatally = false;
-    bool dead = false; // takes messages and never delivers
+    bool dead = false;  // takes messages and never delivers
+    int dead_looks = 0; // the same for so many looks
     int opened = 0;
     std::size_t most_in_flight = 0;
 
@@ -349,6 +361,7 @@ class PumpTest : public testing::Test {
 protected:
     void run(bool once = true) {
         options_.once = once;
+        Log log(log_level_, LogFormat::text);
         Pump(
             change_log_, publisher_,
             [this](const Source &source) {
@@ -356,8 +369,22 @@ protected:
                 return std::make_unique<FakeFormat>(silent_every_, poison_, poison_is_in_settings_, holds_back_,
                                                     heartbeats_);
             },
-            waiter_, log_, options_)
+            waiter_, log, options_)
             .run();
+    }
+
+    // The lines that a run writes, without their times, but for those that have none of the words.
+    std::vector<std::string> log_of_run(bool once, const std::string &words) {
+        log_level_ = LogLevel::info;
+        testing::internal::CaptureStderr();
+        run(once);
+        std::istringstream text(testing::internal::GetCapturedStderr());
+        std::vector<std::string> lines;
+        for (std::string line; std::getline(text, line);) {
+            line.erase(0, line.find("] ") + 2);
+            if (std::regex_search(line, std::regex(words))) lines.push_back(line);
+        }
+        return lines;
     }
 
     void commit_many(int transactions) {
@@ -381,7 +408,7 @@ protected:
     Broker broker_;
     FakeLog change_log_{broker_};
     FakePublisher publisher_{broker_};
-    Log log_{LogLevel::off, LogFormat::text};
+    LogLevel log_level_ = LogLevel::off;
     PumpOptions options_;
     int silent_every_ = 0;
     std::int64_t poison_ = -1; // a change that cannot be encoded
@@ -661,6 +688,86 @@ TEST_F(PumpTest, GivesUpOnceABrokerTakesMessagesAndNeverAnswers) {
     commit_many(10);
     EXPECT_THROW(run(), KafkaError);
     EXPECT_EQ(change_log_.acknowledged_csn, 0);
+}
+
+using Lines = std::vector<std::string>;
+
+TEST_F(PumpTest, TellsOnceThatKafkaIsGoneWithWhatWaitsAndOnceThatItIsBack) {
+    commit_many(10);
+    publisher_.open_error = KafkaError(-195, false, "no broker answers");
+    publisher_.open_fails = 16; // the pauses before grow to 10 s: 93 s
+    waiter_.stop_after = 120'000;
+    EXPECT_EQ(log_of_run(false, "interrupted|goes on|warning"),
+              (Lines{"warning: shipping is interrupted, trying again: no broker answers backlog_changes=17 "
+                     "oldest_change_age_s=5",
+                     "warning: shipping is still interrupted: no broker answers interrupted_s=62 backlog_changes=17 "
+                     "oldest_change_age_s=5",
+                     "info: shipping goes on interrupted_s=102"}));
+    EXPECT_EQ(change_log_.backlogs_asked, 2);
+}
+
+TEST_F(PumpTest, TellsOnceThatTheDatabaseIsGoneAndOnceThatItIsBack) {
+    change_log_.open_error = PgError("", true, "connection refused");
+    change_log_.open_fails = 8;
+    waiter_.stop_after = 60'000;
+    EXPECT_EQ(log_of_run(false, "interrupted|goes on|warning"),
+              (Lines{"warning: shipping is interrupted, trying again: connection refused",
+                     "info: shipping goes on interrupted_s=22"}));
+}
+
+TEST_F(PumpTest, TellsOfBothSidesWhenBothAreGone) {
+    change_log_.open_error = PgError("", true, "connection refused");
+    change_log_.open_fails = 3;
+    publisher_.open_error = KafkaError(-195, false, "no broker answers");
+    publisher_.open_fails = 3;
+    waiter_.stop_after = 60'000;
+    EXPECT_EQ(log_of_run(false, "interrupted|goes on|warning").size(), 3U);
+}
+
+TEST_F(PumpTest, TellsThatNothingArrivesLongBeforeItConnectsAnew) {
+    commit_many(10);
+    publisher_.dead_looks = 20'000;
+    waiter_.stop_after = 30'000;
+    const Lines lines = log_of_run(false, "interrupted|goes on|warning");
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0],
+              "warning: shipping is interrupted, trying again: Kafka acknowledges none of 34 messages that are on "
+              "their way: Connection refused backlog_changes=17 oldest_change_age_s=5");
+    EXPECT_TRUE(lines[1].starts_with("info: shipping goes on interrupted_s=")) << lines[1];
+    EXPECT_EQ(publisher_.opened, 1);
+    expect_complete_in_order();
+}
+
+TEST_F(PumpTest, DoesNotTakeItForTheEndOfAnOutageThatItTriesAgain) {
+    commit_many(100);
+    publisher_.always_fail_at_change = 200;
+    waiter_.stop_after = 50'000;
+    EXPECT_EQ(log_of_run(false, "interrupted|goes on|warning|shipping stream").size(), 2U);
+    EXPECT_GT(publisher_.opened, 6);
+}
+
+TEST_F(PumpTest, CountsAsShippedWhatKafkaHas) {
+    commit_many(2000);
+    publisher_.fail_at_change = 3000;
+    options_.in_flight_messages = 20; // it takes some time
+    std::uint64_t changes = 0;
+    std::uint64_t messages = 0;
+    for (const std::string &line : log_of_run(true, "shipped ")) {
+        std::smatch counts;
+        ASSERT_TRUE(std::regex_search(line, counts, std::regex("changes=(\\d+) messages=(\\d+)"))) << line;
+        changes += std::stoull(counts[1]);
+        messages += std::stoull(counts[2]);
+    }
+    EXPECT_EQ(changes, static_cast<std::uint64_t>(change_log_.changes()))
+        << "some of a try that failed, some of the next";
+    EXPECT_GE(messages, changes);
+    EXPECT_LT(messages, changes + 20);
+
+    commit_many(10);
+    publisher_.dead = true;
+    waiter_.stop_after = waiter_.waits + 3000;
+    options_.shutdown_timeout = milliseconds(10);
+    EXPECT_EQ(log_of_run(false, "shipped "), Lines{});
 }
 
 TEST_F(PumpTest, ConnectsAnewWhenNothingIsDeliveredForLong) {
