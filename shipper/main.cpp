@@ -149,7 +149,8 @@ int status(const Options &options, Waiter &waiter) {
     change_log.check_extension();
     change_log.check_privileges();
     static_cast<void>(change_log.find_stream()); // says so when there is none
-    for (const auto &[name, value] : change_log.status()) std::printf("%-30s %s\n", name.c_str(), value.c_str());
+    for (const auto &[name, value] : change_log.status())
+        std::printf("%-30s %s\n", name.c_str(), printable(value).c_str());
     return exit_ok;
 }
 

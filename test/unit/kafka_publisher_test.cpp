@@ -237,6 +237,18 @@ TEST_F(KafkaPublisherTest, FailsWithTheRemedyWhenItMayNotWrite) {
     expect_honest(); // while the producer still could send what is behind
 }
 
+TEST_F(KafkaPublisherTest, CallsWhatIsToBeDoneWhileItWaits) {
+    KafkaPublisher publisher = make_publisher();
+    publisher.open();
+    int calls = 0;
+    publisher.set_meanwhile([&] { ++calls; });
+    fail_next_produce_requests(RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
+    publish(publisher, 0);
+    EXPECT_EQ(calls, 0);
+    publish(publisher, 1); // once the broker has the first one
+    EXPECT_GT(calls, 0);
+}
+
 TEST_F(KafkaPublisherTest, LetsNothingOvertakeTheFirstMessageOfAPartition) {
     // The messages gather for a while, then make many requests at once.
     KafkaPublisher publisher = make_publisher({{"batch.num.messages", "20"}, {"linger.ms", "100"}});

@@ -251,6 +251,11 @@ public:
             while (!unsent_.empty()) send_one();
             throw Stopped{};
         }
+        if (waits_at_change >= 0 && change == waits_at_change)
+            for (int i = 0; i < 8000; ++i) {
+                waiter->wait({}, waiter->now() + milliseconds(1));
+                meanwhile();
+            }
         unsent_.emplace_back(ticket, change);
         most_in_flight = std::max(most_in_flight, unsent_.size() + unreported_.size());
     }
@@ -295,6 +300,8 @@ public:
     int open_fails = std::numeric_limits<int>::max(); // so often
     std::int64_t fail_at_change = -1;
     std::int64_t always_fail_at_change = -1;
+    std::int64_t waits_at_change = -1; // for eight seconds, until there is room
+    FakeWaiter *waiter = nullptr;
     std::int64_t stops_at_change = -1; // as if asked to end while it waited for room
     bool fail_fatally = false;
     bool dead = false;  // takes messages and never delivers
@@ -736,6 +743,15 @@ TEST_F(PumpTest, TellsThatNothingArrivesLongBeforeItConnectsAnew) {
     EXPECT_TRUE(lines[1].starts_with("info: shipping goes on interrupted_s=")) << lines[1];
     EXPECT_EQ(publisher_.opened, 1);
     expect_complete_in_order();
+}
+
+TEST_F(PumpTest, TellsThatNothingArrivesWhileItWaitsForRoom) {
+    commit_many(10);
+    publisher_.waiter = &waiter_;
+    publisher_.waits_at_change = 30;
+    const Lines lines = log_of_run(true, "interrupted|goes on|warning");
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_TRUE(lines[0].starts_with("warning: shipping is interrupted, trying again: Kafka acknowledges none of "));
 }
 
 TEST_F(PumpTest, DoesNotTakeItForTheEndOfAnOutageThatItTriesAgain) {
