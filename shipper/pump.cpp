@@ -54,6 +54,7 @@ void Pump::run() {
         std::string reason;
         auto side = Outage::Side::database;
         const TimePoint started = waiter_.now();
+        bool shipping = false;
         bool progressed = false;
         // The first failure after things went well starts a new count of failures.
         const auto give_up = [&] {
@@ -66,11 +67,14 @@ void Pump::run() {
             return options_.once && now - *failing_since_ >= options_.once_timeout;
         };
         try {
-            return attempt(progressed);
+            return attempt(shipping, progressed);
         } catch (const Stopped &) {
             return;
         } catch (const PgError &error) {
-            if (!is_transient(error) || give_up()) throw;
+            // The extension may have been dropped or made anew under a session that had begun well: a new one goes on,
+            // or says so in words.
+            suspects_session_ = !is_transient(error) && shipping && (progressed || !suspects_session_);
+            if ((!is_transient(error) && !suspects_session_) || give_up()) throw;
             reason = error.what();
         } catch (const KafkaError &error) {
             if (error.fatal || give_up()) throw;
@@ -87,7 +91,7 @@ void Pump::run() {
 }
 
 // Connects both sides, becomes the stream's shipper, and ships.
-void Pump::attempt(bool &progressed) {
+void Pump::attempt(bool &shipping, bool &progressed) {
     struct Disconnect {
         Pump &pump;
         // First what is on its way to Kafka: once the lock is gone, another shipper may send.
@@ -98,6 +102,7 @@ void Pump::attempt(bool &progressed) {
     } const disconnect{*this};
 
     const Stream stream = open_log();
+    shipping = true;
     try {
         ship(stream, progressed);
     } catch (const KafkaError &error) {

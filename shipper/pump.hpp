@@ -32,7 +32,7 @@ public:
     void run();
 
 private:
-    void attempt(bool &progressed);
+    void attempt(bool &shipping, bool &progressed);
     [[nodiscard]] Stream open_log();
     void lock(const Stream &stream);
     void ship(const Stream &stream, bool &progressed);
@@ -46,6 +46,7 @@ private:
     PumpOptions options_;
     Backoff backoff_;
     std::optional<TimePoint> failing_since_; // the first of the failures in a row
+    bool suspects_session_ = false;          // the last failure may have been of its session only
     Outage outage_;
     ChangeLog::Backlog backlog_; // when Kafka failed, if it was asked for
 };

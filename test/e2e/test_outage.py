@@ -77,3 +77,27 @@ def test_a_server_that_crashes_and_comes_back(own_server, broker):
     assert end["message"] == GOES_ON
     assert pipeline.check("public.t").changes == 2
     pipeline.close()
+
+
+def test_an_extension_that_is_dropped_under_a_shipper_is_named(pipeline):
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    pipeline.capture("t")
+    pipeline.execute("INSERT INTO t VALUES (0)")
+    with pipeline.shipper() as shipper:
+        pipeline.wait_until_shipped()
+        pipeline.execute("DROP EXTENSION waybill CASCADE")
+        assert shipper.wait() == 1
+    assert "extension waybill is missing in database" in shipper.stderr().splitlines()[-1]
+
+
+def test_an_extension_that_is_made_anew_under_a_shipper_is_shipped_from(pipeline):
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY)")
+    pipeline.capture("t")
+    pipeline.execute("INSERT INTO t VALUES (0)")
+    with pipeline.shipper() as shipper:
+        pipeline.wait_until_shipped()
+        pipeline.execute("BEGIN; DROP EXTENSION waybill CASCADE; DROP SCHEMA waybill; CREATE EXTENSION waybill; "
+                         "SELECT waybill.grant_shipper('shipper'); SELECT waybill.enable_capture('t'); COMMIT", "INSERT INTO t VALUES (1)")
+        pipeline.wait_until_shipped()
+        assert shipper.stop() == 0
+    assert [record.key for record in pipeline.records("public.t")] == [b'{"id":0}', b'{"id":1}']

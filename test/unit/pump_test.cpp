@@ -151,7 +151,10 @@ public:
     [[nodiscard]] bool asked() const override { return answer_.has_value(); }
     [[nodiscard]] std::optional<Answer> take_answer() override {
         if (!answer_) return std::nullopt;
-        if (fails_in > 0 && --fails_in == 0) throw PgError("57P01", true, "the fake server went away");
+        if (fails_in > 0 && --fails_in == 0) {
+            if (fails_again) fails_in = 1;
+            throw answer_error;
+        }
         if (delay_ > 0) {
             --delay_;
             return std::nullopt;
@@ -179,7 +182,9 @@ public:
     std::optional<PgError> open_error;
     int open_fails = std::numeric_limits<int>::max(); // so often
     std::optional<std::vector<std::string>> tables;
-    int fails_in = 0;                   // answers
+    int fails_in = 0; // answers
+    PgError answer_error{"57P01", true, "the fake server went away"};
+    bool fails_again = false;           // and again, with the next answer
     int silent_from_answer = 0;         // that one does not come
     int slowness = 0;                   // an answer comes after up to so many looks
     const FakeWaiter *waiter = nullptr; // when there is one, the server waits as long as it may for what does not come
@@ -666,6 +671,24 @@ TEST_F(PumpTest, StopsAtOnceWhenTheDatabaseRefusesForGood) {
     change_log_.open_error = PgError("42501", false, "no privileges");
     EXPECT_THROW(run(false), PgError);
     EXPECT_EQ(change_log_.opened, 3);
+}
+
+TEST_F(PumpTest, AsksANewSessionOnceWhenTheExtensionMayBeGoneUnderTheOld) {
+    commit_many(10);
+    change_log_.answer_error = PgError("XX000", false, "could not open relation with OID 16400");
+    change_log_.fails_in = 1;
+    run();
+    EXPECT_EQ(change_log_.opened, 2);
+    expect_complete_in_order();
+}
+
+TEST_F(PumpTest, StopsWhenANewSessionFailsLikeTheOld) {
+    commit_many(10);
+    change_log_.answer_error = PgError("XX000", false, "could not read block 3");
+    change_log_.fails_in = 1;
+    change_log_.fails_again = true;
+    EXPECT_THROW(run(false), PgError);
+    EXPECT_EQ(change_log_.opened, 2);
 }
 
 TEST_F(PumpTest, RetriesForeverWhenTheDatabaseOrKafkaCannotBeReached) {
