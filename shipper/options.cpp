@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <string_view>
 
 namespace waybill {
@@ -43,6 +44,14 @@ void require_complete(const Options &options) {
     check_properties(options.kafka.properties);
     // Says what is wrong with a pattern or a format's own setting before anything is connected.
     static_cast<void>(make_format(options.format, {}, options.format_options));
+}
+
+// How long librdkafka lets a message wait for company.
+std::chrono::milliseconds linger(const Properties &properties) {
+    double linger_ms = 0;
+    for (const auto &[name, value] : properties)
+        if (name == "linger.ms" || name == "queue.buffering.max.ms") linger_ms = std::atof(value.c_str());
+    return std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(linger_ms, 0.0, 900'000.0)));
 }
 
 constexpr std::string_view description =
@@ -149,6 +158,7 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
     options.kafka.delivery_timeout = options.pump.once
                                          ? std::min(options.pump.delivery_timeout, options.pump.once_timeout)
                                          : options.pump.delivery_timeout;
+    options.pump.stall_notice += linger(options.kafka.properties); // which is no stall
     require_complete(options);
     return std::move(options);
 }

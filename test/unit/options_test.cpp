@@ -358,6 +358,12 @@ TEST_F(OptionsTest, SaysWhichFileItCouldNotRead) {
                                      "so many");
 }
 
+TEST_F(OptionsTest, DoesNotTakeAMessageThatWaitsForCompanyForAStall) {
+    const std::chrono::milliseconds usual = read("").pump.stall_notice;
+    EXPECT_EQ(read("", {"--kafka", "linger.ms=20000"}).pump.stall_notice, usual + std::chrono::seconds(20));
+    EXPECT_EQ(read("", {"--kafka", "queue.buffering.max.ms=0.5"}).pump.stall_notice, usual);
+}
+
 TEST_F(OptionsTest, RefusesPropertiesThatLoadCode) {
     EXPECT_EQ(error("[kafka]\n\"plugin.library.paths\" = \"/tmp/evil.so\"\n"),
               "kafka.plugin.library.paths = \"/tmp/evil.so\" is not possible: it loads other code into the shipper; "
