@@ -8,9 +8,25 @@ namespace waybill {
 
 namespace {
 
+// A shape is its definition, and so what tells it from others must be: whoever owns a table has a say in the definition,
+// and could make two of them equal under a hash that can be inverted. (The SHA-256, not the text: short keys of one size.)
+using Digest = std::array<char, 32>;
+
+Digest digest_of(const char *definition) {
+    const bytea *sha256 = DatumGetByteaPP(DirectFunctionCall1(sha256_bytea, CStringGetTextDatum(definition)));
+    Digest digest;
+    Assert(VARSIZE_ANY_EXHDR(sha256) == digest.size());
+    std::memcpy(digest.data(), VARDATA_ANY(sha256), digest.size());
+    return digest;
+}
+
+Datum digest_datum(const Digest &digest) {
+    return PointerGetDatum(cstring_to_text_with_len(digest.data(), static_cast<int>(digest.size())));
+}
+
 // A shape that this backend has seen or drawn. `definition` is kept while it is not known to be stored.
 struct KnownShape {
-    std::uint64_t hash; // the hash key
+    Digest digest; // the hash key
     Oid relation;
     NameData schema;
     NameData table;
@@ -127,25 +143,21 @@ const char *make_definition(Relation relation, std::span<const AttrNumber> key) 
 // --- its number -------------------------------------------------------------------------------------------------
 
 // The table's columns, in order.
-enum ShapeColumn { shape_id, shape_hash, shape_relation, shape_schema, shape_table, shape_definition, shape_columns };
+enum ShapeColumn { shape_id, shape_digest, shape_relation, shape_schema, shape_table, shape_definition, shape_columns };
 
 // The number of a shape that a committed transaction stored. What is committed now counts, also in REPEATABLE READ:
 // whoever reads our change sees all that had been committed before us. And SnapshotSelf takes no predicate locks, which
 // would let two serializable transactions fail that use a table for the first time.
-std::optional<std::int32_t> stored_number(std::uint64_t hash, const char *definition) {
+std::optional<std::int32_t> stored_number(const Digest &digest) {
     Relation table = table_open(log_object("shape"), AccessShareLock);
-    const Oid index = log_object("shape_hash_idx");
+    const Oid index = log_object("shape_digest_idx");
     ScanKeyData key;
-    ScanKeyInit(&key, shape_hash + 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(static_cast<int64>(hash)));
+    ScanKeyInit(&key, shape_digest + 1, BTEqualStrategyNumber, F_BYTEAEQ, digest_datum(digest));
     SysScanDesc scan = systable_beginscan(table, index, true, SnapshotSelf, 1, &key);
     std::optional<std::int32_t> number;
-    while (HeapTuple tuple = systable_getnext(scan)) {
-        std::array<Datum, shape_columns> values;
-        std::array<bool, shape_columns> nulls;
-        heap_deform_tuple(tuple, RelationGetDescr(table), values.data(), nulls.data());
-        if (std::strcmp(TextDatumGetCString(values[shape_definition]), definition) != 0) continue;
-        number = DatumGetInt32(values[shape_id]);
-        break;
+    if (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple)) {
+        bool is_null;
+        number = DatumGetInt32(heap_getattr(tuple, shape_id + 1, RelationGetDescr(table), &is_null));
     }
     systable_endscan(scan);
     table_close(table, AccessShareLock);
@@ -161,7 +173,7 @@ void use_known_shapes() {
     known_shapes = nullptr;
     new_shapes = false;
     HASHCTL control{};
-    control.keysize = sizeof(std::uint64_t);
+    control.keysize = sizeof(Digest);
     control.entrysize = sizeof(KnownShape);
     known_shapes = hash_create("waybill shapes", 64, &control, HASH_ELEM | HASH_BLOBS);
     known_shapes_table = table;
@@ -180,18 +192,17 @@ void for_each_known_shape(Visit visit) {
 std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
     use_known_shapes();
     const char *definition = make_definition(relation, key);
-    const auto *bytes = reinterpret_cast<const unsigned char *>(definition);
-    std::uint64_t hash = hash_bytes_extended(bytes, static_cast<int>(std::strlen(definition)), 0);
-    if (const auto *known = static_cast<const KnownShape *>(hash_search(known_shapes, &hash, HASH_FIND, nullptr)))
+    const Digest digest = digest_of(definition);
+    if (const auto *known = static_cast<const KnownShape *>(hash_search(known_shapes, &digest, HASH_FIND, nullptr)))
         return known->number;
 
     const char *schema = get_namespace_name(RelationGetNamespace(relation));
-    const std::optional<std::int32_t> stored = stored_number(hash, definition);
+    const std::optional<std::int32_t> stored = stored_number(digest);
     const std::int32_t number =
         stored ? *stored : static_cast<std::int32_t>(draw_from_sequence(log_object("shape_id_seq")));
     // Last, since an error behind it would leave it there; but before the entry is made, which is not to be without it.
     char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
-    auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &hash, HASH_ENTER, nullptr));
+    auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &digest, HASH_ENTER, nullptr));
     shape->relation = RelationGetRelid(relation);
     namestrcpy(&shape->schema, schema);
     shape->table = relation->rd_rel->relname;
@@ -210,9 +221,8 @@ void store_new_shapes() {
         shape.storing = storing_shapes = true;
         Relation table = table_open(known_shapes_table, RowExclusiveLock);
         std::array<Datum, shape_columns> values{
-            Int32GetDatum(shape.number),      Int64GetDatum(static_cast<int64>(shape.hash)),
-            ObjectIdGetDatum(shape.relation), NameGetDatum(&shape.schema),
-            NameGetDatum(&shape.table),       CStringGetTextDatum(shape.definition)};
+            Int32GetDatum(shape.number), digest_datum(shape.digest), ObjectIdGetDatum(shape.relation),
+            NameGetDatum(&shape.schema), NameGetDatum(&shape.table), CStringGetTextDatum(shape.definition)};
         std::array<bool, shape_columns> nulls{};
         HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values.data(), nulls.data());
         PushActiveSnapshot(GetTransactionSnapshot()); // a long definition goes to TOAST, which asks for one

@@ -50,13 +50,13 @@ SELECT pg_catalog.setval('waybill_internal.commit_seq', 0);
 -- What a reader must know of a table to understand its changes. Immutable; changes carry the id.
 CREATE TABLE waybill_internal.shape (
     id integer NOT NULL,
-    hash bigint NOT NULL,      -- of the definition's text, for look-up; equal definitions may have several ids
+    digest bytea NOT NULL,     -- SHA-256 of the definition's text, for look-up; equal definitions may have several ids
     relation oid NOT NULL,     -- as in the definition, which is long to read, as the next two
     schema name NOT NULL,
     "table" name NOT NULL,
     definition json NOT NULL   -- relation, schema, table, key, columns
 );
-CREATE INDEX shape_hash_idx ON waybill_internal.shape (hash);
+CREATE INDEX shape_digest_idx ON waybill_internal.shape (digest);
 CREATE INDEX shape_id_idx ON waybill_internal.shape (id);
 CREATE SEQUENCE waybill_internal.shape_id_seq AS integer CACHE 1;
 CREATE VIEW waybill.shape AS SELECT id, relation, schema, "table", definition FROM waybill_internal.shape;
