@@ -9,6 +9,12 @@ namespace waybill {
 
 namespace {
 
+// What is text for the server of something that should be: names come from the catalogs, where they may be anything.
+char *valid_text(const char *text) {
+    const std::string_view valid = from_utf8(to_utf8(text));
+    return pnstrdup(valid.data(), valid.size());
+}
+
 std::span<Datum> text_array(Datum array, Oid element, int length, bool by_value, char alignment) {
     Datum *values;
     int count;
@@ -65,7 +71,7 @@ DecodedShape read_shape(std::uint64_t number) {
         return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, attribute, &is_null);
     };
     with_memory_context(context, [&] {
-        shape.table_name = datumCopy(column(1), false, -1);
+        shape.table_name = CStringGetTextDatum(valid_text(TextDatumGetCString(column(1))));
         const std::span<Datum> key = text_array(column(2), TEXTOID, -1, false, TYPALIGN_INT);
         const std::span<Datum> names = text_array(column(3), TEXTOID, -1, false, TYPALIGN_INT);
         const std::span<Datum> column_types = text_array(column(4), OIDOID, sizeof(Oid), true, TYPALIGN_INT);
@@ -176,7 +182,7 @@ Datum row_to_jsonb(const DecodedShape &shape, std::span<const EncodedValue> row,
         separator = ",";
     }
     appendStringInfoString(&json, *separator == '{' ? "{}" : "}");
-    return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+    return DirectFunctionCall1(jsonb_in, CStringGetDatum(valid_text(json.data)));
 }
 
 } // namespace waybill

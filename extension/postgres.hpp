@@ -145,6 +145,33 @@ inline std::size_t convert_front(Oid function, int from, int to, std::string_vie
 #endif
 }
 
+// The size of the first character of text that is not empty; 0 when it is none of the encoding, or zero.
+inline std::size_t character_size(int encoding, std::string_view text) {
+    if (text.front() == '\0') return 0;
+#if PG_VERSION_NUM >= 140000
+    const int size = pg_encoding_verifymbchar(encoding, text.data(), static_cast<int>(text.size()));
+#else
+    const int size = pg_encoding_verifymb(encoding, text.data(), static_cast<int>(text.size()));
+#endif
+    return static_cast<std::size_t>(std::max(size, 0));
+}
+
+// The size of the part of text in front that is well-formed in the encoding, without zeros.
+inline std::size_t valid_size(int encoding, std::string_view text) {
+#if PG_VERSION_NUM >= 140000
+    return static_cast<std::size_t>(pg_encoding_verifymbstr(encoding, text.data(), static_cast<int>(text.size())));
+#else
+    if (pg_verify_mbstr(encoding, text.data(), static_cast<int>(text.size()), true)) return text.size();
+    std::size_t at = 0;
+    while (at < text.size()) {
+        const std::size_t size = character_size(encoding, text.substr(at));
+        if (size == 0) break;
+        at += size;
+    }
+    return at;
+#endif
+}
+
 inline bool insert_into_index(Relation index, Datum *values, bool *nulls, ItemPointer tid, Relation heap,
                               IndexInfo *info) {
 #if PG_VERSION_NUM >= 140000

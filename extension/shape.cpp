@@ -3,13 +3,15 @@
 
 #include "log_objects.hpp"
 #include "scope.hpp"
+#include "text.hpp"
 
 namespace waybill {
 
 namespace {
 
-// A shape is its definition, and so what tells it from others must be: whoever owns a table has a say in the definition,
-// and could make two of them equal under a hash that can be inverted. (The SHA-256, not the text: short keys of one size.)
+// A shape is its definition, and so what tells it from others must be: whoever owns a table has a say in the
+// definition, and could make two of them equal under a hash that can be inverted. (The SHA-256, not the text: short
+// keys of one size.)
 using Digest = std::array<char, 32>;
 
 Digest digest_of(const char *definition) {
@@ -137,7 +139,10 @@ const char *make_definition(Relation relation, std::span<const AttrNumber> key) 
         }
         appendStringInfoString(&json, "]}");
     });
-    return json.data;
+    // In other encodings whoever reads the definition converts it.
+    if (GetDatabaseEncoding() != PG_UTF8) return json.data;
+    const std::string_view text = to_utf8({json.data, static_cast<std::size_t>(json.len)});
+    return text.data() == json.data ? json.data : pnstrdup(text.data(), text.size());
 }
 
 // --- its number -------------------------------------------------------------------------------------------------

@@ -838,7 +838,7 @@ COMMENT ON FUNCTION waybill.fetch IS
 CREATE FUNCTION waybill.utf8(text text) RETURNS bytea
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'waybill_utf8';
 COMMENT ON FUNCTION waybill.utf8 IS
-    'text as the log has it: UTF-8, with each byte that is no character of Unicode as one of U+F780 to U+F7FF';
+    'text as the log has it: well-formed UTF-8, with each byte that is no character of Unicode as one of U+F780 to U+F7FF';
 
 CREATE FUNCTION waybill_internal.stream_id(stream text) RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1,6 +1,7 @@
 """Databases in other encodings than UTF-8: what is published is UTF-8 all the same, and no byte is lost."""
 
 import contextlib
+import itertools
 import json
 
 import pytest
@@ -126,3 +127,99 @@ def test_bytes_that_are_no_characters_are_not_lost(pipeline_in, encoding):
         items = [None if item is None else to_bytes(item, codec) for item in list(row.values())[1]]
         assert items in ([], [keys[0], None, keys[0] + b" " + keys[0]], [key, None, key + b" " + key])
         assert (items == []) == (listed == b"{}")
+
+
+# What is no text of the database's encoding, and yet is in it: from a client that set what was not checked, from a C
+# function, from before. A cast that changes no byte makes it as well.
+INVALID = {
+    "UTF8": [b"a\xff", b"\xc3", b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\xaf", b"\xf4\x90\x80\x80", b"a\0b",
+             b"long enough for more than a word \xfe and on",
+             # What is well-formed stays what it is.
+             "\uf7ff".encode(), "\uf700 \U0001f600 grün \ue000".encode()],
+    "EUC_JP": [b"a\xff", b"\xa4", b"\x8f\xa2"],
+    "LATIN1": [b"a\0b"],
+}
+
+
+def mapped(text: bytes, encoding: str) -> str:
+    """As documented: each byte of what is not well-formed is a character of its own."""
+    if encoding == "LATIN1":
+        return text.decode("latin-1").replace("\0", "\uf700")
+    if encoding == "EUC_JP":
+        return "".join(chr(byte if byte < 128 else 0xF700 + byte) for byte in text)
+    result = text.decode("utf-8", "surrogateescape").replace("\0", "\uf700")
+    return "".join(chr(0xF700 + ord(c) - 0xDC00) if "\udc80" <= c <= "\udcff" else c for c in result)
+
+
+@pytest.mark.parametrize("encoding", INVALID)
+def test_invalid_text_stops_nobody(pipeline_in, encoding):
+    pipeline = pipeline_in(encoding)
+    odd = INVALID[encoding][0] if encoding != "LATIN1" else b"x"  # no name has a zero
+    with contextlib.closing(pipeline.connect()) as connection, connection.cursor() as cursor:
+        connection.set_client_encoding("UTF8")
+        cursor.execute(f"""
+            CREATE CAST (bytea AS text) WITHOUT FUNCTION;
+            CREATE FUNCTION as_it_is(bytea) RETURNS text LANGUAGE sql AS 'SELECT CAST($1 AS text)';
+            CREATE TABLE gone (id int PRIMARY KEY);
+            CREATE TABLE fine (id int PRIMARY KEY, v text);
+            DO $$ DECLARE odd text := as_it_is('\\x{odd.hex()}'); BEGIN
+                EXECUTE format('CREATE TYPE %I AS ENUM (%L)', 't' || odd, 'l' || odd);
+                EXECUTE format('CREATE TYPE p AS (a int, b text)');
+                EXECUTE format('CREATE TABLE %1$I (id text PRIMARY KEY, %1$I text[], n name DEFAULT %1$L, e %2$I DEFAULT %3$L,
+                                j jsonb, s json, p p, v varchar)', odd, 't' || odd, 'l' || odd);
+                EXECUTE format('CREATE VIEW t AS SELECT id, %1$I AS list, j, s, p, v FROM %1$I', odd);
+                EXECUTE format('ALTER TABLE gone ADD %1$I text DEFAULT %1$L', odd);
+                PERFORM waybill.enable_capture(quote_ident(odd)::regclass), waybill.enable_capture('gone'),
+                        waybill.enable_capture('fine');
+                PERFORM waybill.create_stream('odd', ARRAY['public.' || odd]);
+                PERFORM set_config('waybill.context', odd, false);
+            END $$""")
+        for text in INVALID[encoding]:
+            cursor.execute("INSERT INTO t SELECT x, ARRAY[x, NULL], to_jsonb(x), to_json(x), ROW(1, x)::p, x "
+                           "FROM as_it_is(%s) x", (text,))
+        cursor.execute("INSERT INTO gone VALUES (1)")
+        cursor.execute("DROP TABLE gone")
+        cursor.execute("SET waybill.context = 'fine'; INSERT INTO fine VALUES (1, 'é')")
+        # In SQL, too: all of it is text of the database's.
+        cursor.execute("SELECT key ->> 'id', after, context, \"table\" FROM waybill.changes ORDER BY csn")
+        shown = cursor.fetchall()
+        if encoding == "UTF8":
+            assert [key for key, *_ in shown[:-2]] == [mapped(text, encoding) for text in INVALID[encoding]]
+    for stream in "default", "odd":
+        pipeline.shipper(stream={"name": stream, "prefix": f"{pipeline.name}.{stream}", "schemas": True}).once()
+        topics = [name for name in pipeline.broker.topics() if name.startswith(f"{pipeline.name}.{stream}.")]
+        assert len(topics) == (3 if stream == "default" else 1)
+    [topic] = topics
+    records = pipeline.records(topic.removeprefix(f"{pipeline.name}."))
+    name = mapped(odd, encoding)
+    for record, text in zip(records, INVALID[encoding], strict=True):
+        expected = mapped(text, encoding)
+        shown_by_output = mapped(text.split(b"\0")[0], encoding)  # as far as the server's output functions see
+        assert json.loads(record.key)["payload"] == {"id": expected}
+        assert record.header("waybill.context") == name
+        after = json.loads(record.value)["payload"]["after"]
+        assert after["id"] == after["v"] == expected
+        assert after[name] == [expected, None]
+        assert after["n"] == name and after["e"] == f"l{name}"
+        assert json.loads(after["j"]) == json.loads(after["s"]) == shown_by_output
+        assert after["p"].strip("()").split(",")[1].strip('"') == shown_by_output
+    schema = json.loads(records[0].value)["schema"]
+    [enumeration] = [field for field in schema["fields"][1]["fields"] if field["field"] == "e"]
+    assert enumeration["parameters"]["allowed"] == f"l{name}" and enumeration["default"] == f"l{name}"
+
+
+def test_what_is_utf_8_is_found_byte_by_byte(pipeline_in):
+    """Sequences at the borders of what is well-formed, at places where texts are looked at in pieces of several sizes."""
+    pipeline = pipeline_in("UTF8")
+    borders = b"\0A\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xed\xef\xf0\xf4\xf5\xff"
+    pipeline.execute("CREATE CAST (bytea AS text) WITHOUT FUNCTION")
+    for before, behind in (0, 0), (3, 0), (4, 9), (6, 1), (17, 30):
+        [(result,)] = pipeline.query("""
+            WITH byte AS (SELECT substr(%(borders)s::bytea, i, 1) AS b FROM generate_series(1, length(%(borders)s::bytea)) i)
+            SELECT string_agg(waybill.utf8(CAST(convert_to(repeat('-', %(before)s), 'UTF8') || a.b || b.b || c.b || d.b
+                                                || convert_to(repeat('-', %(behind)s), 'UTF8') AS text)),
+                              convert_to('/', 'UTF8') ORDER BY a.b, b.b, c.b, d.b)
+            FROM byte a, byte b, byte c, byte d""", {"borders": borders, "before": before, "behind": behind})
+        expected = "/".join(mapped(b"-" * before + bytes(sequence) + b"-" * behind, "UTF8")
+                            for sequence in itertools.product(sorted(borders), repeat=4))
+        assert bytes(result).decode() == expected
