@@ -3,15 +3,18 @@
 
 #include "change_record.hpp"
 #include "postgres.hpp"
+#include "settings.hpp"
 
 namespace waybill {
 
-// Ends the statement whose change would take so many bytes.
+// Ends the statement whose change would take at least so many bytes.
 [[noreturn]] inline void refuse_size(std::size_t bytes) {
+    const std::size_t most = settings::max_change_size();
+    const bool is_raisable = most < record::max_record_size;
     ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("cannot capture a change of %zu bytes", bytes),
-            errdetail("A change takes the new row and what differs of the old one, up to %zu bytes.",
-                      record::max_record_size),
-            errhint("Store such values in several rows, or in a table that is not captured."));
+            errdetail("A change takes the new row and what differs of the old one, up to %zu bytes.", most),
+            errhint("Store such values in several rows, or in a table that is not captured.%s",
+                    is_raisable ? " A superuser can raise waybill.max_change_size." : ""));
     pg_unreachable();
 }
 

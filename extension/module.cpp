@@ -13,9 +13,13 @@ PGDLLEXPORT void _PG_init(void); // NOLINT(readability-identifier-naming,bugpron
 
 // NOLINTNEXTLINE(readability-identifier-naming,bugprone-reserved-identifier): PostgreSQL calls it by this name
 void _PG_init(void) {
-    waybill::settings::define();
-    waybill::register_invalidation_callbacks();
-    waybill::register_transaction_callbacks();
+    static bool initialized; // PostgreSQL calls again after an error
+    if (!std::exchange(initialized, true)) {
+        waybill::settings::define();
+        waybill::register_invalidation_callbacks();
+        waybill::register_transaction_callbacks();
+    }
+    waybill::settings::require_context();
 }
 
 } // extern "C"

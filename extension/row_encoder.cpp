@@ -2,6 +2,7 @@
 #include "row_encoder.hpp"
 
 #include "scope.hpp"
+#include "settings.hpp"
 #include "table_info.hpp"
 #include "text.hpp"
 
@@ -139,12 +140,11 @@ std::string_view value_bytes(const ValueEncoder &encoder, const char *value, Scr
     case ValueForm::name: return to_utf8(value);
     case ValueForm::jsonb: {
         Jsonb *jsonb = DatumGetJsonbP(PointerGetDatum(value));
-        const char *json = JsonbToCString(nullptr, &jsonb->root, static_cast<int>(VARSIZE(jsonb)));
-        const std::string_view text = to_utf8(json);
-        char *sent = static_cast<char *>(MemoryContextAllocHuge(CurrentMemoryContext, text.size() + 1));
-        sent[0] = 1; // the version of jsonb's send format (jsonb_send)
-        std::memcpy(sent + 1, text.data(), text.size());
-        return {sent, text.size() + 1};
+        StringInfoData sent;
+        initStringInfo(&sent);
+        appendStringInfoChar(&sent, '\1'); // the version of jsonb's send format (jsonb_send)
+        JsonbToCString(&sent, &jsonb->root, static_cast<int>(VARSIZE(jsonb)));
+        return to_utf8({sent.data, static_cast<std::size_t>(sent.len)});
     }
     case ValueForm::array: return array_bytes(*encoder.element, value);
     case ValueForm::numeric: return numeric_bytes(encoder, value, scratch);
@@ -185,7 +185,13 @@ std::string_view array_bytes(const ElementType &element, const char *value) {
     return {buffer.data(), buffer.size()};
 }
 
+// Before more memory is filled with a change that cannot be captured. Numbers alone are not many.
+void check_size(std::size_t size) {
+    if (size > settings::max_change_size()) refuse_size(size);
+}
+
 void append_bytes(ByteBuffer &to, const void *bytes, std::size_t length, Encoding encoding) {
+    check_size(to.size() + length);
     char *end =
         record::put_varint(to.reserve(record::max_varint_size + length), record::value_header(length, encoding));
     std::memcpy(end, bytes, length);
@@ -257,21 +263,31 @@ void tell_table(void *relation) {
                RelationGetRelationName(static_cast<Relation>(relation)));
 }
 
+// Of how many bytes the record of such a value has at least one. No text form is known that takes less than a sixteenth
+// of what is stored, nor does an array of names; the others are stored in no more than they are encoded in.
+std::size_t greatest_shrinkage(ValueForm form) {
+    switch (form) {
+    case ValueForm::array:
+    case ValueForm::jsonb:
+    case ValueForm::output: return 16;
+    default: return 1;
+    }
+}
+
 // Values that are stored outside of their row tell their size: those that cannot fit a record are refused before memory
-// is filled with them. (Nothing that is stored inside is large; numbers and the like are encoded in less than they
-// take.)
-void check_size(const TableInfo &table, const StoredRow *old_row, const StoredRow *new_row) {
+// is filled with them. (Nothing that is stored inside is large.)
+void check_stored_size(const TableInfo &table, const StoredRow *old_row, const StoredRow *new_row) {
     std::size_t size = 0;
     for (const ColumnEncoder &column : table.columns) {
-        if (column.encoder.form != ValueForm::text && column.encoder.form != ValueForm::bytes) continue;
+        if (column.layout.length != -1) continue;
         for (const StoredRow *row : {new_row, old_row}) {
             const char *value = row == nullptr ? nullptr : row->value(column.attribute);
             if (value == nullptr) continue;
             if (row == old_row && new_row != nullptr && is_unchanged(column, *row, *new_row)) continue;
-            size += toast_raw_datum_size(PointerGetDatum(value));
+            size += (toast_raw_datum_size(PointerGetDatum(value)) - VARHDRSZ) / greatest_shrinkage(column.encoder.form);
         }
     }
-    if (size > record::max_record_size) refuse_size(size);
+    check_size(size);
 }
 
 void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table) {
@@ -281,12 +297,14 @@ void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table
     if (call.old_row != nullptr) old_row.read(call.old_row, table.layouts);
     if (call.new_row != nullptr) new_row.read(call.new_row, table.layouts);
     if (call.has_large_values)
-        check_size(table, call.old_row == nullptr ? nullptr : &old_row, call.new_row == nullptr ? nullptr : &new_row);
+        check_stored_size(table, call.old_row == nullptr ? nullptr : &old_row,
+                          call.new_row == nullptr ? nullptr : &new_row);
     const auto append = [&] {
         append_row(to, table, call.new_row != nullptr ? new_row : old_row);
         if (call.new_row != nullptr && call.old_row != nullptr) append_old_row(to, table, old_row, new_row);
     };
     with_error_context(tell_table, call.relation, [&] { with_pinned_settings(table.texts.settings, append); });
+    check_size(to.size());
 }
 
 struct RecordHeader {
@@ -405,6 +423,7 @@ std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &ta
     return make_record({.operation = record::Operation::update, .rank = rank, .shape = table.shape},
                        [&](ByteBuffer &to) {
                            append_rows(to, insert, table);
+                           check_size(to.size() + moved.bytes.size());
                            to.append(moved.bytes.data(), moved.bytes.size());
                        });
 }

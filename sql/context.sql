@@ -22,6 +22,7 @@ BEGIN;
 SET LOCAL waybill.context = '{"why": "many chunks"}';
 INSERT INTO t SELECT g, repeat('x', 200) FROM generate_series(10, 200) g;
 COMMIT;
+SET waybill.max_context_size = '20kB';
 BEGIN;
 SELECT set_config('waybill.context', repeat('long ', 4000), true) IS NOT NULL AS set;
 INSERT INTO t VALUES (5, 'a context of several chunks');
