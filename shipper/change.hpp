@@ -1,6 +1,7 @@
 // A change as plain values: what the decoder makes and the formats read.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -37,6 +38,7 @@ struct Shape {
     std::string table;
     std::vector<Column> columns;
     std::vector<std::uint16_t> key; // positions in `columns`, in the key's order; empty: the table has no key
+    std::string error{};            // why it does not read, but for the names; empty: it does
 };
 
 // A column's value. `bytes` are in PostgreSQL's send format (binary) or its text form in UTF-8 (text).
@@ -65,12 +67,14 @@ struct Transaction {
 };
 
 // One row change or truncate. Rows have one value per column of the shape; the views live as long as the decoder's
-// input. `before` is empty for an insert, `after` for a delete, both for a truncate; an update has both, whole.
+// input. `before` is empty for an insert, `after` for a delete, both for a truncate; an update has both, whole. Without
+// a shape that reads there are no rows.
 struct Change {
     Operation op = Operation::insert;
     const Shape *shape = nullptr;
     Position position;
     const Transaction *transaction = nullptr;
+    std::size_t size = 0; // in the log, where what is the same in both rows is once
     std::span<const Value> before;
     std::span<const Value> after;
 };

@@ -14,6 +14,9 @@ namespace {
 // A buffer that one huge record made grow is given back once that record is done.
 constexpr std::size_t kept_partial_capacity = std::size_t{1} << 20;
 
+// A chunk is cut to fit a page of the server's.
+constexpr std::uint64_t max_chunk_size = std::uint64_t{32} << 10;
+
 } // namespace
 
 ChangeDecoder::ChangeDecoder(ShapeLookup find_shape, Csn after) : find_shape_(std::move(find_shape)), csn_(after) {}
@@ -109,8 +112,10 @@ bool ChangeDecoder::complete_partial_record() {
             fail("a record's length of more than 64 bits");
         if (length > record::max_record_size) fail("a record of " + std::to_string(length) + " bytes");
         partial_size_ = partial_.size() + length;
+        // At once, not by doubling: but not for more than can come, whatever a damaged length claims.
+        const auto chunks_to_come = static_cast<std::uint64_t>(chunks_ - next_chunk_ + 1);
+        partial_.reserve(static_cast<std::size_t>(std::min(partial_size_, chunks_to_come * max_chunk_size)));
     }
-    // Only bytes that are there are ever made room for, whatever a damaged length claims.
     const auto missing = std::min(partial_size_ - partial_.size(), static_cast<std::uint64_t>(end_ - cursor_));
     partial_.append(cursor_, static_cast<std::size_t>(missing));
     cursor_ += missing;
@@ -157,11 +162,22 @@ ChangeDecoder::Step ChangeDecoder::read_change(record::Operation operation, cons
         shape_id_ = id;
     }
 
+    change_.shape = shape_;
+    change_.position = {.timeline = timeline_, .csn = csn_, .index = next_index_++};
+    change_.transaction = &transaction_;
+    change_.size = static_cast<std::size_t>(record_.end - record_.body);
+    change_.before = change_.after = {};
+    at_start_ = false;
+    if (shape_->error.empty()) read_rows(operation, from);
+    record_ = {};
+    return Step::change;
+}
+
+void ChangeDecoder::read_rows(record::Operation operation, const char *from) {
     const std::size_t columns = shape_->columns.size();
     if (values_.size() < 2 * columns) values_.resize(2 * columns);
     const std::span first(values_.data(), columns);
     const std::span second(values_.data() + columns, columns);
-    change_.before = change_.after = {};
     switch (operation) {
     case record::Operation::insert:
         from = read_row(from, first, nullptr);
@@ -185,13 +201,6 @@ ChangeDecoder::Step ChangeDecoder::read_change(record::Operation operation, cons
     default: fail("an unknown operation", record_.body);
     }
     if (from != record_.end) fail("bytes behind the record's last value", from);
-
-    change_.shape = shape_;
-    change_.position = {.timeline = timeline_, .csn = csn_, .index = next_index_++};
-    change_.transaction = &transaction_;
-    at_start_ = false;
-    record_ = {};
-    return Step::change;
 }
 
 // Reads a value for each element of `row`. `unchanged` is the row that the values called so are taken from, null when

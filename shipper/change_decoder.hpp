@@ -79,6 +79,7 @@ private:
     void finish_chunk();
     void read_context(const char *from);
     [[nodiscard]] Step read_change(record::Operation operation, const char *from);
+    void read_rows(record::Operation operation, const char *from);
     const char *read_row(const char *from, std::span<Value> row, const Value *unchanged) const;
     const char *read_varint(const char *from, std::uint64_t &value) const;
     [[noreturn]] void fail(std::string_view reason, const char *at = nullptr) const;

@@ -308,9 +308,21 @@ void Flow::beat() {
 void Flow::publish(const Change &change) {
     if (!is_wanted(*change.shape)) return;
     make_messages([&] {
+        if (!change.shape->error.empty()) return refuse_unreadable(change);
         format_->encode(change, now_us_, *this);
         ++changes_;
     });
+}
+
+// A table that is not published needs no shape that reads.
+void Flow::refuse_unreadable(const Change &change) {
+    try {
+        if (format_->topic(*change.shape).empty()) return;
+    } catch (const ConfigError &) {
+        // The settings name columns, which are not known.
+    }
+    throw DataError(
+        fmt::format("csn {}, index {}: {}", change.position.csn, change.position.index, change.shape->error));
 }
 
 // What cannot be made or sent, whenever it is tried again, ends the Flow; but first what was sent before it is to be
@@ -321,6 +333,8 @@ void Flow::make_messages(const Make &make) {
         make();
     } catch (const DataError &error) { // which says where
         stuck_ = std::make_exception_ptr(DataError(fmt::format("could not encode the change at {}", error.what())));
+    } catch (const MessageTooLarge &large) {
+        stuck_ = std::make_exception_ptr(publisher_.too_large(large.topic, large.position));
     } catch (const ConfigError &) { // the settings do not fit a table that is new, or as it was then
         stuck_ = std::current_exception();
     } catch (const KafkaError &error) {

@@ -44,6 +44,7 @@ private:
     [[nodiscard]] bool turn();
     void acknowledge_delivered();
     void message(const Message &message) override;
+    [[nodiscard]] std::size_t max_message_size() const override { return publisher_.max_message_size(); }
     void take_delivered();
     std::size_t count_delivered();
     void take_answer();
@@ -60,6 +61,7 @@ private:
     void end_transaction();
     void beat();
     void publish(const Change &change);
+    void refuse_unreadable(const Change &change);
     template <typename Make>
     void make_messages(const Make &make);
     void wait(bool more);

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <optional>
 #include <system_error>
 
@@ -81,6 +82,10 @@ bool is_consequence(int code) {
 KafkaError error(rd_kafka_resp_err_t code, const std::string &text) {
     const Remedy what_to_do = remedy(code);
     return {code, what_to_do.fatal, text + ": " + rd_kafka_err2str(code) + std::string(what_to_do.text)};
+}
+
+std::string refused(std::string_view position, std::string_view topic) {
+    return fmt::format("could not publish the change at position {} to topic \"{}\"", position, topic);
 }
 
 std::string header(const rd_kafka_message_t *message, const char *name) {
@@ -171,6 +176,10 @@ void KafkaPublisher::open() {
 void KafkaPublisher::start() {
     ++starts_;
     KafkaConf conf = make_conf(options_.properties);
+    std::array<char, 16> max_bytes{};
+    std::size_t length = max_bytes.size();
+    if (rd_kafka_conf_get(conf.get(), "message.max.bytes", max_bytes.data(), &length) == RD_KAFKA_CONF_OK)
+        std::from_chars(max_bytes.data(), max_bytes.data() + length, max_message_size_);
     rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
     ErrorText reason{};
     rd_kafka_t *const producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason.data(), reason.size());
@@ -388,11 +397,10 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
         const rd_kafka_resp_err_t code =
             rd_kafka_error_is_fatal(failed.get()) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failed.get());
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            std::string position = "unknown";
+            std::string_view position = "unknown";
             for (const Header &one : message.headers)
                 if (one.name == "waybill.position") position = one.value;
-            const std::string text = "could not publish the change at position " + position + " to topic \"" +
-                                     std::string(message.topic) + '"';
+            const std::string text = refused(position, message.topic);
             // The producer may have given up for the sake of a message before this one: that is the error to tell.
             // Else it goes on, and what is on its way still arrives.
             serve(std::chrono::milliseconds(0));
@@ -408,6 +416,10 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
         throw_failure();
         meanwhile();
     }
+}
+
+KafkaError KafkaPublisher::too_large(const std::string &topic, const std::string &position) const {
+    return error(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, refused(position, topic));
 }
 
 void KafkaPublisher::wait_until_accepted(PartitionState &partition, std::string_view topic) {

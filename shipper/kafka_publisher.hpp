@@ -38,6 +38,8 @@ public:
 
     void open() override;
     void publish(const Message &message, Ticket ticket) override;
+    [[nodiscard]] std::size_t max_message_size() const override { return max_message_size_; }
+    [[nodiscard]] KafkaError too_large(const std::string &topic, const std::string &position) const override;
     [[nodiscard]] std::span<const Ticket> take_delivered() override;
     [[nodiscard]] std::string trouble() const override { return last_error_; }
     void discard() noexcept override;
@@ -74,6 +76,7 @@ private:
     Log &log_;
     int event_fd_ = -1;
     std::unique_ptr<Handles> handles_;
+    std::size_t max_message_size_ = 0;
 
     std::map<std::string, std::int32_t, std::less<>> existing_topics_;         // and how many partitions they have
     std::unordered_map<std::string_view, std::unique_ptr<TopicState>> topics_; // keys live as long as the format

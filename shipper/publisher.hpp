@@ -38,6 +38,10 @@ public:
     // has to be. May wait for room, and calls what is to be done meanwhile now and then. Throws KafkaError, Stopped.
     virtual void publish(const Message &message, Ticket ticket) = 0;
 
+    // How many bytes a message may have, and what publish() throws for a larger one.
+    [[nodiscard]] virtual std::size_t max_message_size() const = 0;
+    [[nodiscard]] virtual KafkaError too_large(const std::string &topic, const std::string &position) const = 0;
+
     // The messages that the broker acknowledged since the last call, in any order; valid until the next one. Throws
     // KafkaError when one message failed and all that were acknowledged have been taken.
     [[nodiscard]] virtual std::span<const Ticket> take_delivered() = 0;

@@ -111,6 +111,17 @@ rapidjson::Document parse_json(std::string_view text, const std::string &what) {
     return document;
 }
 
+void parse_columns(const Members &members, const std::string &what, Shape &shape) {
+    const auto columns = members.array("columns").GetArray();
+    if (columns.Size() > std::numeric_limits<std::uint16_t>::max()) members.fail("has too many columns");
+    shape.columns.reserve(columns.Size());
+    for (const Json &column : columns)
+        shape.columns.push_back(
+            parse_column(Members(column, what + ", column " + std::to_string(shape.columns.size() + 1) + ",")));
+    for (const Json &name : members.array("key").GetArray())
+        shape.key.push_back(position_of(members.as_text(name, "key"), shape, members));
+}
+
 } // namespace
 
 Shape parse_shape(std::int32_t id, std::string_view definition) {
@@ -122,14 +133,13 @@ Shape parse_shape(std::int32_t id, std::string_view definition) {
     shape.relation = members.number<std::uint32_t>("relation");
     shape.schema = members.text("schema");
     shape.table = members.text("table");
-    const auto columns = members.array("columns").GetArray();
-    if (columns.Size() > std::numeric_limits<std::uint16_t>::max()) members.fail("has too many columns");
-    shape.columns.reserve(columns.Size());
-    for (const Json &column : columns)
-        shape.columns.push_back(
-            parse_column(Members(column, what + ", column " + std::to_string(shape.columns.size() + 1) + ",")));
-    for (const Json &name : members.array("key").GetArray())
-        shape.key.push_back(position_of(members.as_text(name, "key"), shape, members));
+    try {
+        parse_columns(members, what, shape);
+    } catch (const DataError &error) {
+        shape.columns.clear();
+        shape.key.clear();
+        shape.error = error.what();
+    }
     return shape;
 }
 

@@ -10,7 +10,8 @@
 
 namespace waybill {
 
-// Throws DataError when `definition` is not the JSON of a shape. Members it does not know are left alone.
+// Throws DataError when `definition` is not JSON that names a table. What is wrong with the rest is in the shape's
+// `error`: a stream that needs no change of the table can do without. Members it does not know are left alone.
 [[nodiscard]] Shape parse_shape(std::int32_t id, std::string_view definition);
 
 // Reads names from a JSON array of them. Throws DataError when it is none.

@@ -20,7 +20,7 @@ EventFormat::EventFormat(const Source &source, const FormatOptions &options)
 void EventFormat::encode(const Change &change, std::int64_t now_us, MessageSink &sink) {
     const TablePlan &plan = plans_.of(change);
     if (plan.topic.empty()) return;
-    rows_.forget_column();
+    rows_.begin(change, sink.max_message_size());
     try {
         check_rows(change);
         if (plans_.is_skipped(change, plan)) return;
@@ -29,6 +29,8 @@ void EventFormat::encode(const Change &change, std::int64_t now_us, MessageSink 
         publish_change(change, plan, now_us, sink);
     } catch (const DataError &error) {
         throw_located(change, plan, rows_.column(), error.what());
+    } catch (const RowTooLarge &) {
+        throw MessageTooLarge(plan.topic, headers_.position());
     }
 }
 

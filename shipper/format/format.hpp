@@ -7,10 +7,12 @@
 #include "value_type.hpp"
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,8 +41,21 @@ class MessageSink {
 public:
     virtual void message(const Message &message) = 0;
 
+    // How many bytes key and value may have together.
+    [[nodiscard]] virtual std::size_t max_message_size() const { return std::numeric_limits<std::size_t>::max(); }
+
 protected:
     ~MessageSink() = default;
+};
+
+// A change whose message would be larger than the sink takes: told before it is made, so that no memory is filled with
+// it.
+struct MessageTooLarge : std::runtime_error {
+    MessageTooLarge(std::string_view to_topic, std::string_view at_position)
+        : std::runtime_error("a message is too large"), topic(to_topic), position(at_position) {}
+
+    std::string topic;
+    std::string position;
 };
 
 // What `before` holds of the old row: all of it, or what a table with REPLICA IDENTITY DEFAULT gives Debezium.
@@ -80,7 +95,7 @@ public:
 
     // Makes the records of `change`, zero or more, all with the header `waybill.position`. `now_us` is the wall clock,
     // microseconds since 1970. Throws DataError, with its csn, index and table,
-    // when the change's bytes do not fit its shape.
+    // when the change's bytes do not fit its shape; MessageTooLarge.
     virtual void encode(const Change &change, std::int64_t now_us, MessageSink &sink) = 0;
 
     // Makes the records that end the transaction of the last change. To be called behind the last change of each

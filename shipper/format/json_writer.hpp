@@ -34,6 +34,9 @@ public:
         if (capacity_ - size_ < count) grow(count);
         return buffer_.get() + size_;
     }
+    // The same, without an end of it: what is written next is about so large.
+    void expect(std::size_t count) { static_cast<void>(room(count)); }
+
     void advance(const char *end) { size_ = static_cast<std::size_t>(end - buffer_.get()); }
 
     void raw(std::string_view text) {

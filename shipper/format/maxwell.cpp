@@ -138,7 +138,7 @@ void MaxwellFormat::complete(TablePlan &plan) const {
 void MaxwellFormat::encode(const Change &change, std::int64_t now_us, MessageSink &sink) {
     const TablePlan &plan = plans_.of(*change.shape);
     if (plan.topic.empty() || change.op == Operation::truncate) return;
-    rows_.forget_column();
+    rows_.begin(change, sink.max_message_size());
     try {
         check_rows(change);
         if (plans_.is_skipped(change, plan)) return;
@@ -146,6 +146,9 @@ void MaxwellFormat::encode(const Change &change, std::int64_t now_us, MessageSin
         write_record(change, plan, now_us);
     } catch (const DataError &error) {
         throw_located(change, plan, rows_.column(), error.what());
+    } catch (const RowTooLarge &) {
+        headers_.begin(change.position);
+        throw MessageTooLarge(plan.topic, headers_.position());
     }
 }
 
@@ -233,6 +236,7 @@ void MaxwellFormat::write_row(const TablePlan &plan, std::span<const Value> row)
         rows_.open_row(rest_, plan, row);
         return RowWriter::close(rest_, plan.columns);
     }
+    rows_.check_size(plan, row);
     char before = '{';
     for (const ColumnPlan &column : plan.columns) {
         const bool is_null = row[column.position].kind == Value::Kind::null;

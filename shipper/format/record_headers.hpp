@@ -39,6 +39,8 @@ public:
     // `value` has to live as long as the header. Without data it is a null.
     void add(std::string_view name, std::string_view value) { headers_.push_back({.name = name, .value = value}); }
 
+    [[nodiscard]] std::string_view position() const { return position_.view(); }
+
     [[nodiscard]] std::size_t size() const { return headers_.size(); }
     // Drops those behind the first `size`.
     void shrink(std::size_t size) { headers_.resize(size); }

@@ -12,6 +12,9 @@
 
 namespace waybill {
 
+// A row of which no message can be made.
+struct RowTooLarge {};
+
 // All functions write an object that is still open, so that more members can follow; close() ends it. Throws DataError
 // when a value's bytes are not of its type; then column() is the one.
 class RowWriter {
@@ -43,7 +46,13 @@ public:
 
     // The column under work, null when it was none.
     [[nodiscard]] const ColumnPlan *column() const { return column_; }
-    void forget_column() { column_ = nullptr; }
+
+    // To be called before a change's rows are written. From then on open_row() throws RowTooLarge for one that alone
+    // makes more than `max_message_size`.
+    void begin(const Change &change, std::size_t max_message_size);
+
+    // Does so for a row that is written member by member.
+    void check_size(const TablePlan &plan, std::span<const Value> row) const;
 
 private:
     void write_column(JsonWriter &out, const ColumnPlan &column, const Value &value) {
@@ -54,6 +63,8 @@ private:
     std::vector<std::size_t> begins_; // of the columns that open_row() wrote, and where the last one ends
     const ColumnPlan *column_ = nullptr;
     JsonWriter text_;
+    std::size_t max_size_ = 0; // of a row; 0: cannot be reached
+    std::size_t expected_ = 0; // about so large are all rows of a large change; else 0
 };
 
 // Whether a column's value is stored as the same bytes in both rows of an update. `1.0` and `1.00` are not.

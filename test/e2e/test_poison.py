@@ -5,6 +5,9 @@ import contextlib
 import itertools
 import struct
 
+import psycopg2
+import pytest
+
 
 # ---- a shape that is taken for another's
 
@@ -102,3 +105,42 @@ def test_a_default_cannot_make_a_shape_that_is_taken_for_anothers(pipeline):
     assert pipeline.query("SELECT \"table\", (after ->> 'id')::int FROM waybill.changes ORDER BY csn") == [
         ("public.vault", 1), ("public.forge", 1), ("public.vault", 2), ("public.forge", 3)]
     assert forged.decode() in {text for (text,) in pipeline.query("SELECT definition::text FROM waybill.shape")}
+
+
+# ---- changes and contexts that are too large
+
+LARGE = "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 100000) i)"  # 3.2 MB
+
+
+def test_a_change_that_cannot_be_a_message_is_told_before_one_is_made(pipeline):
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, v text)")
+    pipeline.capture("t")
+    pipeline.execute("INSERT INTO t VALUES (1, 'small')", f"INSERT INTO t VALUES (2, {LARGE})",
+                     "INSERT INTO t VALUES (3, 'behind')")
+    done = pipeline.shipper().run("--once")
+    assert done.returncode == 1
+    position = f"{pipeline.value('SELECT id FROM waybill.source')}/1/20000/0"
+    last = done.stderr.strip().splitlines()[-1]
+    assert (f'could not publish the change at position {position} to topic "{pipeline.topic("public.t")}": '
+            "Broker: Message size too large; raise max.message.bytes") in last, last
+    assert pipeline.acknowledged() == 10000
+    # What is not published of it does not count, nor what is published otherwise.
+    pipeline.shipper(stream={"prefix": f"{pipeline.name}.without"}, columns={"exclude": ["public\\.t\\.v"]}).once()
+    assert len(pipeline.records("without.public.t")) == 2
+
+
+def test_neither_a_context_nor_a_change_above_its_bound_gets_into_the_log(pipeline):
+    pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, v text)", "CREATE ROLE writer", "GRANT INSERT ON t TO writer",
+                     f"ALTER DATABASE {pipeline.name} SET waybill.max_change_size = '400kB'")
+    pipeline.capture("t")
+    with contextlib.closing(pipeline.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SET ROLE writer")
+        for context, value in ("'2 MB' || repeat('x', 2000000)", "'x'"), ("'fine'", LARGE):
+            for _ in range(2):  # the first also loads the library
+                with pytest.raises(psycopg2.errors.ProgramLimitExceeded):
+                    cursor.execute(f"SELECT set_config('waybill.context', {context}, false)")
+                    cursor.execute(f"INSERT INTO t VALUES (1, {value})")
+        cursor.execute("INSERT INTO t VALUES (1, 'after all')")
+    pipeline.shipper().once()
+    [record] = pipeline.records("public.t")
+    assert record.header("waybill.context") == "fine"

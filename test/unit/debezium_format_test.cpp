@@ -33,6 +33,19 @@ TEST_F(DebeziumFormatTest, PublishesAnInsert) {
         R"({"before":null,"after":{"id":1,"name":"Kettle \"Ünï\"","price":"B88=","updated_at":"2024-05-01T10:00:00.000000Z","attrs":"{\"color\": \"red\"}","tags":[1,2,null]},"source":{"version":"3.6.1.Final","connector":"postgresql","name":"shop","ts_ms":1714557600123,"snapshot":"false","db":"inventory","sequence":"[\"24023128\",\"5\"]","ts_us":1714557600123456,"ts_ns":1714557600123456000,"schema":"public","table":"items","txId":771,"lsn":24023128,"xmin":null,"origin":null,"origin_lsn":null},"transaction":null,"op":"c","ts_ms":1714557600400,"ts_us":1714557600400111,"ts_ns":1714557600400111000})");
 }
 
+TEST_F(DebeziumFormatTest, MakesNoMessageThatIsTooLargeForSure) {
+    EXPECT_TRUE(is_too_large(5000, 4000));
+    EXPECT_FALSE(is_too_large(5000, 6000));
+    FormatOptions without = options();
+    without.shaping.exclude_columns = {R"(public\.items\.name)"};
+    use("debezium", without);
+    EXPECT_FALSE(is_too_large(5000, 4000)) << "what is not published is not too large";
+    FormatOptions truncated = options();
+    truncated.shaping.truncate = {R"(public\.items\.name=10)"};
+    use("debezium", truncated);
+    EXPECT_FALSE(is_too_large(5000, 4000));
+}
+
 TEST_F(DebeziumFormatTest, PublishesAnUpdateWithItsWholeOldRow) {
     const auto records = encode(Operation::update, row(int4(1)), row(int4(1), true), 24023520, 1'714'557'900'123'456,
                                 772, 1'714'557'900'400'111);

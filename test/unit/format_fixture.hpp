@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -40,7 +41,10 @@ public:
                            .headers = headers});
     }
 
+    [[nodiscard]] std::size_t max_message_size() const override { return limit; }
+
     std::vector<Recorded> records;
+    std::size_t limit = std::numeric_limits<std::size_t>::max();
 };
 
 inline const std::string may_first = int8(1'714'557'600'000'000 - 946'684'800'000'000);
@@ -98,6 +102,30 @@ protected:
         Recorder recorder;
         format_->encode(change, now_us, recorder);
         return recorder.records;
+    }
+
+    // Whether a row with `name` of so many bytes is told to be too large before a record is made of it.
+    bool is_too_large(std::size_t size, std::size_t limit) {
+        std::vector<Value> large = copy(row(int4(1)));
+        large[1] = binary(keep(std::string(size, 'x')));
+        const Change change{.op = Operation::insert,
+                            .shape = &shape_,
+                            .position = {.timeline = 1, .csn = ++csn_, .index = 0},
+                            .transaction = &transaction_,
+                            .size = size + 100,
+                            .before = {},
+                            .after = large};
+        Recorder recorder;
+        recorder.limit = limit;
+        try {
+            format_->encode(change, 0, recorder);
+            return false;
+        } catch (const MessageTooLarge &error) {
+            EXPECT_EQ(error.topic, "shop.public.items");
+            EXPECT_EQ(error.position, "src/1/" + std::to_string(csn_) + "/0");
+            EXPECT_TRUE(recorder.records.empty());
+            return true;
+        }
     }
 
     std::vector<Recorded> end_transaction() {

@@ -59,6 +59,14 @@ TEST_F(MaxwellFormatTest, CountsRecordsOnlyAsAPartOfCommitInfo) {
     EXPECT_EQ(end_transaction().at(0).value.find("xoffset"), std::string::npos);
 }
 
+TEST_F(MaxwellFormatTest, MakesNoMessageThatIsTooLargeForSure) {
+    for (const char *output : {"nulls", "commit_info"}) {
+        use("maxwell", with(output));
+        EXPECT_TRUE(is_too_large(5000, 4000));
+        EXPECT_FALSE(is_too_large(5000, 6000));
+    }
+}
+
 TEST_F(MaxwellFormatTest, PublishesTheRecordHeldBackBeforeAChangeThatCannotBeRead) {
     use("maxwell", with("commit_info"));
     EXPECT_TRUE(insert(row(int4(1))).empty());

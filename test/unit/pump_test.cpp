@@ -141,8 +141,7 @@ public:
     void ask_shape(std::int32_t id) override {
         ++shapes_asked;
         EXPECT_EQ(id, 1);
-        ask(ShapeDefinition{R"({"relation":1,"schema":"public","table":"t","key":["id"],"columns":[{"name":"id",
-            "type_name":"bigint","type":20,"typmod":-1,"element":0,"kind":"b","not_null":true}]})"});
+        ask(ShapeDefinition{shape});
     }
     void ask_backlog() override {
         ++backlogs_asked;
@@ -182,6 +181,8 @@ public:
     std::optional<PgError> open_error;
     int open_fails = std::numeric_limits<int>::max(); // so often
     std::optional<std::vector<std::string>> tables;
+    std::string shape = R"({"relation":1,"schema":"public","table":"t","key":["id"],"columns":[{"name":"id",
+        "type_name":"bigint","type":20,"typmod":-1,"element":0,"kind":"b","not_null":true}]})";
     int fails_in = 0; // answers
     PgError answer_error{"57P01", true, "the fake server went away"};
     bool fails_again = false;           // and again, with the next answer
@@ -291,6 +292,10 @@ public:
             unreported_.pop_back();
         }
         return taken_;
+    }
+    [[nodiscard]] std::size_t max_message_size() const override { return 1'000'000; }
+    [[nodiscard]] KafkaError too_large(const std::string &topic, const std::string &position) const override {
+        return {10, true, topic + " " + position + " too large"};
     }
     void discard() noexcept override {
         unsent_.clear();
@@ -563,6 +568,24 @@ TEST_F(PumpTest, SkipsTablesThatTheStreamDoesNotHaveAndAcknowledgesThem) {
     change_log_.commit(5);
     run();
     EXPECT_TRUE(broker_.changes.empty());
+    EXPECT_EQ(change_log_.acknowledged_csn, 1);
+}
+
+TEST_F(PumpTest, NeedsNoShapesOfTablesThatTheStreamDoesNotHave) {
+    change_log_.shape = R"({"relation":1,"schema":"public","table":"t","key":[],"columns":[{"name":"odd"}]})";
+    change_log_.tables = {"public.other"};
+    change_log_.commit(5);
+    run();
+    EXPECT_EQ(change_log_.acknowledged_csn, 1);
+    change_log_.tables = {"public.t"};
+    change_log_.commit(1);
+    try {
+        run();
+        FAIL() << "a change without a shape was published";
+    } catch (const DataError &error) {
+        EXPECT_STREQ(error.what(), "could not encode the change at csn 2, index 0: shape 1, column 1, has no "
+                                   "\"type_name\"");
+    }
     EXPECT_EQ(change_log_.acknowledged_csn, 1);
 }
 

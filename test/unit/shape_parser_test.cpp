@@ -18,7 +18,8 @@ const std::string orders = R"json({"relation":16384,"schema":"public","table":"o
 
 std::string error_of(const std::string &definition) {
     try {
-        static_cast<void>(parse_shape(7, definition));
+        const Shape shape = parse_shape(7, definition);
+        if (!shape.error.empty()) return shape.error;
     } catch (const DataError &error) {
         return error.what();
     }
@@ -78,6 +79,14 @@ TEST(ShapeParser, SaysWhichMemberOfWhichColumnIsWrong) {
     EXPECT_EQ(error_of(with(R"("sad")", "5")), R"(shape 7, column 3, has a "labels" that is not a string)");
     EXPECT_EQ(error_of(with(R"("region","id")", R"("no such")")),
               R"(shape 7 has the key column "no such", which is no column)");
+}
+
+TEST(ShapeParser, KnowsTheTableOfAShapeThatDoesNotRead) {
+    const Shape shape = parse_shape(7, with(R"("type":25,)", ""));
+    EXPECT_EQ(shape.schema, "public");
+    EXPECT_EQ(shape.table, "orders");
+    EXPECT_TRUE(shape.columns.empty());
+    EXPECT_TRUE(shape.key.empty());
 }
 
 TEST(ShapeParser, RefusesWhatIsNoShape) {
