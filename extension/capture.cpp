@@ -27,19 +27,21 @@ bool apply_condition(RowCondition &condition, TriggerCall &call) {
 }
 
 void record(TriggerCall &call, const TableInfo &table) {
-    const std::uint32_t rank = rank_in_transaction(call);
+    const CommandOrder::Number number = begin_change(call, table);
     const bool arrives = call.operation == record::Operation::insert; // unlike an update that becomes one
     const bool counts = table.condition == nullptr || apply_condition(*table.condition, call);
-    if (const std::optional<MovedRow> moved = take_moved_row(call.command)) {
-        if (counts && arrives && moved->published_relation == table.published_relation && moved->shape == table.shape)
-            return append_to_transaction(encode_move(call, table, rank, *moved), rank);
-        append_to_transaction(encode_removal(*moved), moved->rank);
+    const std::optional<MovedRow> moved = take_moved_row(call.command);
+    if (moved && counts && arrives && moved->published_relation == table.published_relation &&
+        moved->shape == table.shape) {
+        append_to_transaction(encode_move(call, table, *moved), number);
+    } else {
+        if (moved) append_to_transaction(encode_removal(*moved), moved->number);
+        if (counts && call.moved)
+            keep_moved_row(call, table, number);
+        else if (counts)
+            append_to_transaction(encode_change(call, table), number);
     }
-    if (!counts) return;
-    if (call.moved)
-        keep_moved_row(call, table, rank);
-    else
-        append_to_transaction(encode_change(call, table, rank), rank);
+    end_change();
 }
 
 void capture_row(const TriggerData &data) {

@@ -12,7 +12,8 @@
 //              delete:   varint rank, varint shape, row (old)
 //              update:   varint rank, varint shape, row (new), row (old; equal columns are `unchanged`)
 //              truncate: varint rank, varint shape
-//   rank    := orders the changes of a transaction, which are stored in this order; of no use to readers
+//   rank    := of use to the writing transaction only: how far behind the one before it a change was captured, less
+//              one, zigzag; the log has the changes in the order in which they were made
 //   row     := value for each column of the shape, in the shape's order
 //   value   := varint header [, bytes]
 //              header 0: NULL; header 1: unchanged (same as the new row's value; in an update's old row only);

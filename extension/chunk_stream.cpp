@@ -9,10 +9,15 @@ namespace waybill {
 
 namespace {
 
-// Reads a stream's records one after the other.
+// Reads a stream's records one after the other, from a place between two of them.
 class RecordReader {
 public:
-    explicit RecordReader(ChunkStream &stream) : stream_{stream} {}
+    RecordReader(ChunkStream &stream, const StreamPosition &start) : stream_{stream} {
+        if (start.chunks == 0) return;
+        next_chunk_ = start.chunks;
+        current_ = &stream.chunk(start.chunks - 1);
+        offset_ = start.last_size;
+    }
 
     // Puts the next record, with its length, into `record`; false at the end. `body` is where behind the length it
     // begins.
@@ -61,18 +66,18 @@ private:
     std::uint32_t offset_ = 0;
 };
 
-std::uint64_t rank_of(const ByteBuffer &record, std::size_t body) {
+std::uint32_t rank_of(const ByteBuffer &record, std::size_t body) {
     std::uint64_t rank = 0;
     record::get_varint(record.data() + body + 1, record.data() + record.size(), rank);
-    return rank;
+    return static_cast<std::uint32_t>(rank);
 }
 
-// Sorts records by rank, then by the order in which they were put; on disk beyond work_mem.
+// Sorts records by a key, then by the order in which they were put; on disk beyond work_mem.
 class RecordSort {
 public:
     RecordSort() {
         descriptor_ = CreateTemplateTupleDesc(columns);
-        TupleDescInitEntry(descriptor_, 1, "rank", INT8OID, -1, 0);
+        TupleDescInitEntry(descriptor_, 1, "key", INT8OID, -1, 0);
         TupleDescInitEntry(descriptor_, 2, "number", INT8OID, -1, 0);
         TupleDescInitEntry(descriptor_, 3, "record", BYTEAOID, -1, 0);
         std::array<AttrNumber, 2> keys{1, 2};
@@ -83,14 +88,14 @@ public:
                                  collations.data(), nulls_first.data());
     }
 
-    void put(std::uint64_t rank, const ByteBuffer &record) {
+    void put(std::uint64_t key, const ByteBuffer &record) {
         TupleTableSlot *slot = put_slot();
         ExecClearTuple(slot);
         value_.clear();
         value_.append_int32(0);
         value_.append(record.data(), record.size());
         SET_VARSIZE(value_.data(), value_.size());
-        slot->tts_values[0] = Int64GetDatum(static_cast<int64>(rank));
+        slot->tts_values[0] = Int64GetDatum(static_cast<int64>(key));
         slot->tts_values[1] = Int64GetDatum(number_++);
         slot->tts_values[2] = PointerGetDatum(value_.data());
         std::fill_n(slot->tts_isnull, columns, false);
@@ -223,23 +228,21 @@ Chunk &ChunkStream::chunk(std::size_t i) {
     return *found;
 }
 
-ChunkStream ChunkStream::sorted_by_rank(std::span<const std::uint32_t> places) {
-    return with_memory_context(context_, [&] {
+void ChunkStream::sort(const StreamPosition &start, std::uint64_t (*sort_key)(void *context, std::uint32_t rank),
+                       void *context) {
+    with_memory_context(context_, [&] {
         ByteBuffer record{};
         record.use(context_);
         std::size_t body;
         RecordSort sort;
-        for (RecordReader reader{*this}; reader.next(record, body);) {
+        for (RecordReader reader{*this, start}; reader.next(record, body);) {
             CHECK_FOR_INTERRUPTS();
-            const std::uint64_t rank = rank_of(record, body);
-            sort.put(places.empty() ? rank : places[rank], record);
+            sort.put(sort_key(context, rank_of(record, body)), record);
         }
         record.release();
-        close();
-        ChunkStream sorted{};
-        sorted.use(context_, memory_chunks_ * BLCKSZ);
-        sort.take_all([&](std::span<const char> next) { sorted.append(next, true); });
-        return sorted;
+        truncate(start);
+        sort.take_all([&](std::span<const char> next) { append(next, true); });
+        return true;
     });
 }
 

@@ -35,6 +35,8 @@ struct StreamPosition {
     std::size_t chunks; // in use
     std::uint32_t last_size;
     std::uint32_t last_changes;
+
+    friend bool operator==(const StreamPosition &, const StreamPosition &) = default;
 };
 
 class ChunkStream {
@@ -60,10 +62,10 @@ public:
     // Adds all of `stream` behind what is here, if both fit one chunk together.
     [[nodiscard]] bool absorb(ChunkStream &stream);
 
-    // The same records, all of changes, in the order of their ranks, or of what `places` has for each rank; those of
-    // one rank stay in the order in which they were appended. Takes work_mem besides the new stream's own limit, and
-    // closes this one.
-    [[nodiscard]] ChunkStream sorted_by_rank(std::span<const std::uint32_t> places);
+    // Sorts the records behind `start`, all of changes, by what `sort_key` says of the rank that each was recorded
+    // with, called for one after the other; those of one key stay in the order in which they were appended. Takes
+    // work_mem, and beyond it a file.
+    void sort(const StreamPosition &start, std::uint64_t (*sort_key)(void *context, std::uint32_t rank), void *context);
 
     // Gives back the temporary file, and with it what was spilled. An abort does the same by itself.
     void close();

@@ -1,147 +1,180 @@
-// The order in which a transaction's changes were made, as far as they tell.
+// The order in which a transaction's changes were made.
 #include "command_order.hpp"
+
+#include <algorithm>
+#include <limits>
 
 namespace waybill {
 
-std::uint32_t CommandOrder::rank(CommandId id, const std::optional<MadeRow> &made,
-                                 const std::optional<MadeRow> &consumed) {
-    if (consumed && consumed->command != id) {
-        const Command *maker = find(consumed->command);
-        if (maker == nullptr || !maker->captured) add_part(*consumed, known_rank(id));
+namespace {
+
+constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+
+} // namespace
+
+CommandOrder::Number CommandOrder::capture(const Capture &change) {
+    const std::uint64_t made = std::max({change.made, made_, captured_ + 1}) - made_;
+    uncounted_ |= !change.counted;
+    if (!extends_last_run(change, made)) {
+        merge_last_runs();
+        add_run() = {.first_command = change.command,
+                     .last_command = change.command,
+                     .consumer = no_command,
+                     .depth = change.depth,
+                     .count = 0,
+                     .made = static_cast<std::uint32_t>(std::min<std::uint64_t>(made, none))};
+        made_ += made;
+        inverted_ |= change.command < greatest_;
+        greatest_ = std::max(greatest_, change.command);
     }
-    Command &command = find_or_add(id);
-    if (!command.captured) {
-        command.captured = true;
-        command.rank = next_rank_++;
-    }
-    std::uint32_t rank = command.rank;
-    if (const Part *part = command.first_part; part != nullptr) {
-        rank = part->rank;
-        if (made) end_parts(command, *made);
-    }
-    return rank;
+    Run &run = runs_[run_count_ - 1];
+    merged_ |= change.command != run.last_command;
+    run.last_command = change.command;
+    run.consumer = change.consumer;
+    consumed_ |= change.consumer != no_command;
+    ++run.count;
+    return static_cast<Number>(captured_++);
 }
 
-// What the next change of a command gets, if that was decided already.
-std::optional<std::uint32_t> CommandOrder::known_rank(CommandId id) {
-    const Command *command = find(id);
-    if (command == nullptr) return std::nullopt;
-    if (command->first_part != nullptr) return command->first_part->rank;
-    if (command->captured) return command->rank;
-    return std::nullopt;
+// What was made since by a referential action waits behind the rest of its statement, and is counted with the next run.
+// What was waiting already, of a later command, belongs to the same statement and comes next.
+bool CommandOrder::extends_last_run(const Capture &change, std::uint64_t made) const {
+    if (run_count_ == marked_runs_) return false;
+    const Run &last = runs_[run_count_ - 1];
+    if (last.consumer != no_command) return false;
+    return change.command == last.last_command || (made == 0 && change.command > last.last_command);
 }
 
-// Makes room in the order for what `end.command` did up to there, all of it still to be captured: before the rank
-// `before`, or else behind all that was captured.
-void CommandOrder::add_part(const MadeRow &end, std::optional<std::uint32_t> before) {
-    auto *part = static_cast<Part *>(MemoryContextAlloc(context_, sizeof(Part)));
-    *part = {.rank = before ? insert_rank(*before) : next_rank_++, .end = end, .next = nullptr};
-    Command &command = find_or_add(end.command);
-    Part **at = &command.first_part;
-    if (!before && *at != nullptr) at = &command.last_part->next;
-    while (*at != nullptr && precedes((*at)->rank, part->rank)) at = &(*at)->next;
-    part->next = *at;
-    *at = part;
-    if (part->next == nullptr) command.last_part = part;
+// Of two statements one after the other inside the same one, which made nothing in between: what is waiting was made
+// before both. When that is not counted, it is known of those only that have no command between theirs.
+void CommandOrder::merge_last_runs() {
+    if (run_count_ < marked_runs_ + 2) return;
+    Run &first = runs_[run_count_ - 2];
+    const Run &second = runs_[run_count_ - 1];
+    if (first.consumer != no_command || first.depth != second.depth || first.last_command >= second.first_command ||
+        second.made != second.count)
+        return;
+    if (uncounted_ && second.first_command - first.last_command > 1) return;
+    first.last_command = second.last_command;
+    first.consumer = second.consumer;
+    first.count += second.count;
+    first.made += second.made;
+    --run_count_;
+    merged_ = true;
 }
 
-// Parts end in the order of their ranks, but for inserted ones.
-void CommandOrder::end_parts(Command &command, const MadeRow &end) {
-    Part *last = nullptr;
-    Part **at = &command.first_part;
-    do {
-        if ((*at)->end == end) {
-            *at = (*at)->next;
-        } else {
-            last = *at;
-            at = &last->next;
+CommandOrder::Run &CommandOrder::add_run() {
+    reserve(runs_, run_capacity_, run_count_ + std::size_t{1});
+    return runs_[run_count_++];
+}
+
+void CommandOrder::begin_window() {
+    ++window_;
+    window_first_ = static_cast<Number>(captured_);
+    run_count_ = marked_runs_ = 0;
+    inverted_ = uncounted_ = consumed_ = merged_ = false;
+    greatest_ = 0;
+}
+
+CommandOrder::Mark CommandOrder::mark() {
+    marked_runs_ = run_count_;
+    return {.captured = captured_, .made = made_, .window = window_, .runs = run_count_};
+}
+
+bool CommandOrder::restore(const Mark &mark) {
+    captured_ = mark.captured;
+    made_ = mark.made;
+    const bool some_left = mark.window == window_ && mark.runs > 0;
+    if (some_left)
+        run_count_ = mark.runs;
+    else
+        begin_window();
+    return some_left;
+}
+
+std::span<const CommandOrder::Stretch> CommandOrder::stretches() {
+    resolve();
+    reserve(stretches_, stretch_capacity_, segment_count_);
+    std::size_t count = 0;
+    Number number = window_first_;
+    for (std::uint32_t run = 0; run < run_count_; ++run)
+        for (std::uint32_t at = first_segment_[run]; at != none; at = segments_[at].next) {
+            stretches_[count++] = {.first = number, .place = segment_count_ - segments_[at].place};
+            number += segments_[at].count;
         }
-    } while (insertion_count_ > 0 && *at != nullptr);
-    if (insertion_count_ > 0) command.last_part = last;
+    return {stretches_, count};
 }
 
-std::uint32_t CommandOrder::insert_rank(std::uint32_t anchor) {
-    if (insertion_count_ == insertion_capacity_) {
-        insertion_capacity_ = std::max(16U, insertion_capacity_ * 2);
-        const std::size_t size = insertion_capacity_ * sizeof(Insertion);
-        insertions_ = static_cast<Insertion *>(insertions_ == nullptr ? MemoryContextAllocHuge(context_, size)
-                                                                      : repalloc_huge(insertions_, size));
+// From the last run to the first: with it, what is waiting at that time is known, and the last of it was made since the
+// run before.
+void CommandOrder::resolve() {
+    segment_count_ = 0;
+    reserve(waiting_, waiting_capacity_, run_count_);
+    reserve(left_, left_capacity_, run_count_);
+    reserve(first_segment_, first_segment_capacity_, run_count_);
+    if (consumed_) sort_runs_by_command();
+    // Each of them is there once, or ends a step.
+    reserve(segments_, segment_capacity_, std::size_t{2} * run_count_);
+
+    const auto made_earlier = [this](std::uint32_t a, std::uint32_t b) {
+        return runs_[a].first_command != runs_[b].first_command ? runs_[a].first_command < runs_[b].first_command
+                                                                : a < b;
+    };
+    std::uint32_t count = 0;
+    std::uint64_t made = 0;
+    for (std::uint32_t at = run_count_; at-- > 0;) {
+        left_[at] = runs_[at].count;
+        first_segment_[at] = none;
+        waiting_[count++] = at;
+        std::push_heap(waiting_, waiting_ + count, made_earlier);
+        made = at == 0 ? std::numeric_limits<std::uint64_t>::max() : made + runs_[at].made;
+        while (made > 0 && count > 0) {
+            const std::uint32_t last = waiting_[0];
+            if (runs_[last].consumer != no_command && first_run_of(runs_[last].consumer) < at) break;
+            const auto taken = static_cast<std::uint32_t>(std::min<std::uint64_t>(left_[last], made));
+            add_segment(last, taken);
+            made -= taken;
+            left_[last] -= taken;
+            if (left_[last] == 0) std::pop_heap(waiting_, waiting_ + count--, made_earlier);
+        }
     }
-    insertions_[insertion_count_++] = {.rank = next_rank_, .anchor = anchor};
-    inverted_ = true;
-    return next_rank_++;
 }
 
-// What a rank was inserted before, or a number behind all ranks.
-std::uint32_t CommandOrder::anchor(std::uint32_t rank) const {
-    Insertion *end = insertions_ + insertion_count_;
-    const Insertion *found = std::lower_bound(
-        insertions_, end, rank, [](const Insertion &insertion, std::uint32_t r) { return insertion.rank < r; });
-    return found != end && found->rank == rank ? found->anchor : std::numeric_limits<std::uint32_t>::max();
+void CommandOrder::add_segment(std::uint32_t run, std::uint32_t count) {
+    segments_[segment_count_] = {.count = count, .place = segment_count_ + 1, .next = first_segment_[run]};
+    first_segment_[run] = segment_count_++;
 }
 
-std::uint32_t CommandOrder::depth(std::uint32_t rank) const {
-    std::uint32_t depth = 0;
-    for (; rank != std::numeric_limits<std::uint32_t>::max(); rank = anchor(rank)) ++depth;
-    return depth;
+void CommandOrder::sort_runs_by_command() {
+    reserve(by_command_, by_command_capacity_, run_count_);
+    for (std::uint32_t run = 0; run < run_count_; ++run) by_command_[run] = run;
+    std::sort(by_command_, by_command_ + run_count_, [this](std::uint32_t a, std::uint32_t b) {
+        return runs_[a].first_command != runs_[b].first_command ? runs_[a].first_command < runs_[b].first_command
+                                                                : a < b;
+    });
 }
 
-bool CommandOrder::precedes(std::uint32_t a, std::uint32_t b) const {
-    const std::uint32_t depth_a = depth(a);
-    const std::uint32_t depth_b = depth(b);
-    for (std::uint32_t i = depth_b; i < depth_a; ++i) a = anchor(a);
-    for (std::uint32_t i = depth_a; i < depth_b; ++i) b = anchor(b);
-    if (a == b) return depth_a > depth_b; // one is inserted before the other, if not the same
-    while (anchor(a) != anchor(b)) {
-        a = anchor(a);
-        b = anchor(b);
-    }
-    return a < b;
+// The first run with changes of a command; a number behind all when there is none.
+std::uint32_t CommandOrder::first_run_of(std::uint32_t command) const {
+    const std::uint32_t *begin = by_command_;
+    const std::uint32_t *end = begin + run_count_;
+    const auto is_before = [this](std::uint32_t run, std::uint32_t c) { return runs_[run].first_command < c; };
+    const std::uint32_t *at = std::lower_bound(begin, end, command, is_before);
+    const std::uint32_t exact = at != end && runs_[*at].first_command == command ? *at : none;
+    if (!merged_) return exact;
+    const Run *found = std::find_if(runs_, runs_ + run_count_, [command](const Run &run) {
+        return run.first_command < command && command <= run.last_command;
+    });
+    return std::min(exact, found == runs_ + run_count_ ? none : static_cast<std::uint32_t>(found - runs_));
 }
 
-std::span<const std::uint32_t> CommandOrder::places() const {
-    if (insertion_count_ == 0) return {};
-    const std::size_t size = next_rank_ * sizeof(std::uint32_t);
-    auto *ranks = static_cast<std::uint32_t *>(MemoryContextAllocHuge(context_, size));
-    auto *places = static_cast<std::uint32_t *>(MemoryContextAllocHuge(context_, size));
-    for (std::uint32_t rank = 0; rank < next_rank_; ++rank) ranks[rank] = rank;
-    std::sort(ranks, ranks + next_rank_, [this](std::uint32_t a, std::uint32_t b) { return precedes(a, b); });
-    for (std::uint32_t place = 0; place < next_rank_; ++place) places[ranks[place]] = place;
-    pfree(ranks);
-    return {places, next_rank_};
-}
-
-CommandOrder::Command *CommandOrder::find(CommandId id) {
-    if (count_ == 0 || id > greatest_) return nullptr; // as most new ones
-    if (commands_[count_ - 1].id == id) return &commands_[count_ - 1];
-    if (index_ == nullptr) {
-        HASHCTL control{};
-        control.keysize = sizeof(CommandId);
-        control.entrysize = sizeof(IndexEntry);
-        control.hcxt = context_;
-        HTAB *index = hash_create("waybill commands", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-        for (std::uint32_t number = 0; number < count_; ++number)
-            static_cast<IndexEntry *>(hash_search(index, &commands_[number].id, HASH_ENTER, nullptr))->number = number;
-        index_ = index;
-    }
-    const auto *entry = static_cast<const IndexEntry *>(hash_search(index_, &id, HASH_FIND, nullptr));
-    return entry == nullptr ? nullptr : &commands_[entry->number];
-}
-
-CommandOrder::Command &CommandOrder::find_or_add(CommandId id) {
-    if (Command *found = find(id)) return *found;
-    if (count_ == capacity_) {
-        const std::uint32_t capacity = std::max(16U, capacity_ * 2);
-        const std::size_t size = capacity * sizeof(Command);
-        commands_ = static_cast<Command *>(commands_ == nullptr ? MemoryContextAllocHuge(context_, size)
-                                                                : repalloc_huge(commands_, size));
-        capacity_ = capacity;
-    }
-    if (index_ != nullptr) static_cast<IndexEntry *>(hash_search(index_, &id, HASH_ENTER, nullptr))->number = count_;
-    greatest_ = count_ == 0 ? id : std::max(greatest_, id);
-    Command &added = commands_[count_++];
-    added = {.id = id, .captured = false, .rank = 0, .first_part = nullptr, .last_part = nullptr};
-    return added;
+// The capacity is the new one only when there is the memory: an exception block may go on after an error.
+template <typename T>
+void CommandOrder::reserve(T *&array, std::size_t &capacity, std::size_t needed) {
+    if (needed <= capacity) return;
+    const std::size_t grown = std::max({std::size_t{16}, capacity * 2, needed});
+    array = static_cast<T *>(resize_(context_, array, grown * sizeof(T)));
+    capacity = grown;
 }
 
 } // namespace waybill

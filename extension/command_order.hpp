@@ -1,117 +1,162 @@
-// The order in which a transaction's changes were made, as far as they tell.
+// The order in which a transaction's changes were made.
 //
 // Capture sees them in another one: a statement's AFTER triggers fire when it is done with all its rows, those of a
-// statement that runs inside one of its triggers when that one is done. For a statement O (outer) and one inside it, I:
+// statement that runs inside it, in a trigger or a function, when that one is done:
 //
-//   I runs in an AFTER trigger of O   O made all its changes before I. One of them was captured before I's, because our
-//                                     trigger sorts first.
-//   I runs in a BEFORE trigger of O,  I is captured first. It was made between two rows of O, and unless it changed a
-//   or in a function that O calls     row that O had made, it may stand before all of them: so O's rows up to the last
-//                                     one that I changed come before I, the others after it.
+//   I runs in an AFTER trigger of O   O made all its changes before I. Of those some may have been captured.
+//   I runs in a BEFORE trigger of O,  I made its changes between two of O's, and is captured first.
+//   or in a function that O calls
 //
-// Command ids do not tell these apart: O's is the smaller one in both cases. So changes get ranks as they are captured:
+// Two things tell the truth. PostgreSQL counts the rows that a transaction changes (made_changes.hpp), so whenever a
+// change is captured it is known how many were made by then, and how many of them are still to be captured. And these,
+// at any one time, were made in the order of their command ids, those of one command in the order of capture: each
+// statement waits for those inside it, which began later, and PostgreSQL fires the triggers of one statement (with what
+// referential actions add to it) first come, first served. So, from the last capture to the first:
 //
-//   O: insert rows 1 and 2; a BEFORE trigger deletes row 1 when row 2 comes
-//   captured      I deletes 1, made by O, of which nothing was seen yet:  O's part up to 1 has rank 0, I rank 1
-//                 O inserts 1: the part's end, rank 0                     then O inserts 2: rank 2
+//   captured      i of I, when 2 were made           at the end    o' is waiting, 0 made since o: none placed
+//                 o of O, when 3 were made           at o          o, o' are waiting, 1 made since i: o' comes last
+//                 o'                                 at i          o, i are waiting: i before o', o before i
 //
-// A user's trigger that fires before ours can have changes captured before those that they build on, and so on: then a
-// part has to come before one that has its rank already.
+// Where PostgreSQL does not count (track_counts is off), each change is taken to be made just before it is captured.
+// A row that is captured after somebody changed it again shows who: it comes before that one in any case.
 //
-//   O updates rows 1 and 2; a trigger on row 1 runs I, which updates row 2; a trigger on that runs J, which does so too
-//   captured      J updates 2, made by I:  I's part has rank 0, J rank 1
-//                 I updates 2, made by O:  O's part has rank 2, inserted before rank 0
+// When all that was made is captured, what follows comes behind it, and nothing has to be kept: so memory is bounded by
+// what PostgreSQL itself queues for AFTER triggers.
 //
-// What cannot be told: in the second case, that I put a row under a key that O had just vacated. It comes first.
+// Knows nothing of PostgreSQL, so that test/unit can try it against every nesting.
 #pragma once
 
-#include "postgres.hpp"
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
 
 namespace waybill {
 
-// A version of a row that this transaction made.
-struct MadeRow {
-    CommandId command; // that made it
-    Oid relation;
-    ItemPointerData place;
-
-    friend bool operator==(const MadeRow &a, const MadeRow &b) {
-        return a.command == b.command && a.relation == b.relation &&
-               ItemPointerGetBlockNumberNoCheck(&a.place) == ItemPointerGetBlockNumberNoCheck(&b.place) &&
-               ItemPointerGetOffsetNumberNoCheck(&a.place) == ItemPointerGetOffsetNumberNoCheck(&b.place);
-    }
-};
-
 class CommandOrder {
 public:
-    void use(MemoryContext context) { context_ = context; }
+    // Counts captured changes, from 0 on, modulo 2^32: numbers are compared within a window only.
+    using Number = std::uint32_t;
 
-    // The rank of a change that was just captured: changes are to be sorted by it, those of one rank in the order in
-    // which they are recorded. `made` is the row that it made, `consumed` the one that it changed or deleted, if this
-    // transaction had made it.
-    std::uint32_t rank(CommandId command, const std::optional<MadeRow> &made, const std::optional<MadeRow> &consumed);
+    struct Capture {
+        std::uint32_t command;  // that made the change
+        std::uint32_t consumer; // the command that changed the row again meanwhile, or no_command
+        std::uint32_t depth;    // of triggers
+        std::uint64_t made;     // how many changes the transaction has made, this one and all captured ones among them
+        bool counted;           // whether `made` tells those that are not captured
+    };
 
-    // A change of that rank is recorded.
-    void record(std::uint32_t rank) {
-        inverted_ |= rank < last_rank_;
-        last_rank_ = rank;
+    static constexpr std::uint32_t no_command = 0xFFFFFFFF;
+
+    // Changes captured one after the other, from one number to the next stretch's, and their place among the stretches.
+    struct Stretch {
+        Number first;
+        std::uint32_t place;
+    };
+
+    // The state before a savepoint's changes.
+    struct Mark {
+        std::uint64_t captured;
+        std::uint64_t made;
+        std::uint32_t window;
+        std::uint32_t runs;
+    };
+
+    // Changes the size of a block of memory, or allocates it. Does not return when it cannot.
+    using Resize = void *(*)(void *context, void *block, std::size_t bytes);
+
+    void use(Resize resize, void *context) {
+        resize_ = resize;
+        context_ = context;
     }
 
-    // Whether the changes were recorded in the order of their ranks.
-    [[nodiscard]] bool in_order() const { return !inverted_; }
+    Number capture(const Capture &change);
 
-    // Where each rank comes in the order; empty when they are in the order of their numbers.
-    [[nodiscard]] std::span<const std::uint32_t> places() const;
+    // How many changes were captured, of all windows.
+    [[nodiscard]] std::uint64_t captured() const { return captured_; }
+
+    // Whether it is known that all changes which were made by the last capture are captured.
+    [[nodiscard]] bool complete() const { return !uncounted_ && made_ <= captured_; }
+
+    // Whether the changes of the window may have been captured in another order than they were made in.
+    [[nodiscard]] bool inverted() const { return inverted_; }
+    void set_inverted() { inverted_ = true; }
+
+    // The changes of the window in the order of capture. Valid until the next call.
+    [[nodiscard]] std::span<const Stretch> stretches();
+
+    // What is captured from now on comes behind what was.
+    void begin_window();
+
+    [[nodiscard]] Mark mark();
+
+    // Forgets what was captured since. False when all of the window was. Allocates nothing: it is called in aborts.
+    [[nodiscard]] bool restore(const Mark &mark);
+
+    // Says which mark is the last that may be restored; null when there is none.
+    void keep_for(const Mark *last) { marked_runs_ = last != nullptr && last->window == window_ ? last->runs : 0; }
 
 private:
-    // A rank that comes right before `anchor`, whose number is smaller, and behind those inserted there earlier.
-    struct Insertion {
-        std::uint32_t rank;
-        std::uint32_t anchor;
+    // Changes captured one after the other that are waiting for nothing but each other: whatever else is waiting
+    // was made before all of them or after all of them.
+    struct Run {
+        std::uint32_t first_command;
+        std::uint32_t last_command;
+        std::uint32_t consumer; // of the last change
+        std::uint32_t depth;
+        std::uint32_t count;
+        std::uint32_t made; // between the last capture before it and its first
     };
 
-    // The changes of a command up to one that made a certain row.
-    struct Part {
-        std::uint32_t rank;
-        MadeRow end;
-        Part *next;
+    // Some changes of a run that are next to each other in the order.
+    struct Segment {
+        std::uint32_t count;
+        std::uint32_t place;
+        std::uint32_t next; // of the same run
     };
 
-    struct Command {
-        CommandId id;
-        bool captured;      // something of it was
-        std::uint32_t rank; // of what belongs to no part; set when `captured`
-        Part *first_part;   // in the order of their ranks
-        Part *last_part;
-    };
+    [[nodiscard]] bool extends_last_run(const Capture &change, std::uint64_t made) const;
+    void merge_last_runs();
+    Run &add_run();
+    void add_segment(std::uint32_t run, std::uint32_t count);
+    [[nodiscard]] std::uint32_t first_run_of(std::uint32_t command) const;
+    void sort_runs_by_command();
+    void resolve();
 
-    struct IndexEntry {
-        CommandId id; // the hash key
-        std::uint32_t number;
-    };
+    template <typename T>
+    void reserve(T *&array, std::size_t &capacity, std::size_t needed);
 
-    Command *find(CommandId id);
-    Command &find_or_add(CommandId id);
-    std::optional<std::uint32_t> known_rank(CommandId id);
-    void add_part(const MadeRow &end, std::optional<std::uint32_t> before);
-    void end_parts(Command &command, const MadeRow &end);
-    std::uint32_t insert_rank(std::uint32_t anchor);
-    [[nodiscard]] std::uint32_t anchor(std::uint32_t rank) const;
-    [[nodiscard]] std::uint32_t depth(std::uint32_t rank) const;
-    [[nodiscard]] bool precedes(std::uint32_t a, std::uint32_t b) const;
-
-    MemoryContext context_;
-    Command *commands_; // in the order in which they were seen
-    std::uint32_t count_;
-    std::uint32_t capacity_;
-    CommandId greatest_;    // of their ids
-    HTAB *index_;           // of their places in `commands_`; made when an older one is looked for
-    Insertion *insertions_; // rarely any
-    std::uint32_t insertion_count_;
-    std::uint32_t insertion_capacity_;
-    std::uint32_t next_rank_;
-    std::uint32_t last_rank_; // of a recorded change
+    Resize resize_;
+    void *context_;
+    std::uint64_t captured_; // changes
+    std::uint64_t made_;     // by the last capture
+    std::uint32_t window_;
+    Number window_first_;
     bool inverted_;
+    bool uncounted_;         // something was captured that was not counted
+    bool consumed_;          // there is a run with a consumer
+    bool merged_;            // there is one of several commands
+    std::uint32_t greatest_; // command of the window
+
+    Run *runs_;
+    std::size_t run_capacity_;
+    std::uint32_t run_count_;
+    std::uint32_t marked_runs_; // stay as they are
+
+    // What stretches() works with.
+    std::uint32_t *waiting_; // runs, a heap
+    std::size_t waiting_capacity_;
+    std::uint32_t *by_command_; // runs
+    std::size_t by_command_capacity_;
+    std::uint32_t *left_; // how many of each run are not placed yet
+    std::size_t left_capacity_;
+    std::uint32_t *first_segment_; // of each run
+    std::size_t first_segment_capacity_;
+    Segment *segments_;
+    std::size_t segment_capacity_;
+    std::uint32_t segment_count_;
+    Stretch *stretches_;
+    std::size_t stretch_capacity_;
 };
 
 static_assert(std::is_trivially_destructible_v<CommandOrder>);

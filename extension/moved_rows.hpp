@@ -9,6 +9,7 @@
 #pragma once
 
 #include "byte_buffer.hpp"
+#include "command_order.hpp"
 #include "postgres.hpp"
 
 namespace waybill {
@@ -18,13 +19,15 @@ struct MovedRow {
     SubTransactionId subtransaction;
     Oid published_relation;
     std::int32_t shape;
-    std::uint32_t rank;
+    CommandOrder::Number number; // of its delete
     std::span<const char> bytes; // the row, encoded
 };
 
 class MovedRows {
 public:
     void use(MemoryContext context) { context_ = context; }
+
+    [[nodiscard]] bool empty() const { return count_ == 0; }
 
     // Keeps the row, with a copy of its bytes. There is none of the same command.
     void keep(const MovedRow &row);

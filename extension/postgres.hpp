@@ -67,6 +67,7 @@ extern "C" {
 #include <parser/parse_collate.h>
 #include <parser/parse_relation.h>
 #include <parser/parser.h>
+#include <pgstat.h>
 #include <port/pg_bswap.h>
 #include <storage/buffile.h>
 #include <storage/bufmgr.h>
@@ -88,6 +89,9 @@ extern "C" {
 #include <utils/jsonb.h>
 #include <utils/lsyscache.h>
 #include <utils/memutils.h>
+#if PG_VERSION_NUM >= 150000
+#include <utils/pgstat_internal.h>
+#endif
 #include <utils/regproc.h>
 #include <utils/rel.h>
 #include <utils/resowner.h>
@@ -256,6 +260,44 @@ inline void log_sequence(Relation sequence, Buffer buffer, HeapTupleHeader tuple
     XLogRegisterData(reinterpret_cast<char *>(tuple), static_cast<uint32>(tuple_size));
     const XLogRecPtr end = XLogInsert(RM_SEQ_ID, XLOG_SEQ_LOG); // PageSetLSN is a macro that reads it twice
     PageSetLSN(BufferGetPage(buffer), end);
+}
+
+// The rows of a table that the present transaction has inserted, updated and deleted, as PostgreSQL counts them for its
+// statistics.
+inline std::uint64_t made_in_transaction(const PgStat_TableStatus &status) {
+    PgStat_Counter count = 0;
+    for (const PgStat_TableXactStatus *level = status.trans; level != nullptr; level = level->upper) {
+        count += level->tuples_inserted + level->tuples_updated + level->tuples_deleted;
+#if PG_VERSION_NUM >= 150000
+        if (level->truncdropped)
+            count += level->inserted_pre_truncdrop + level->updated_pre_truncdrop + level->deleted_pre_truncdrop;
+#else
+        if (level->truncated) count += level->inserted_pre_trunc + level->updated_pre_trunc + level->deleted_pre_trunc;
+#endif
+    }
+    return static_cast<std::uint64_t>(count);
+}
+
+// What PostgreSQL counts of the table that the present subtransaction was the last to change for the first time; null
+// when there is none, or it cannot be told.
+inline const PgStat_TableXactStatus *last_changed_table() {
+#if PG_VERSION_NUM >= 150000
+    return pgstat_get_xact_stack_level(GetCurrentTransactionNestLevel())->first;
+#else
+    return nullptr;
+#endif
+}
+
+// Visits each table that the transaction has changed, the last ones of the present subtransaction first, until `visit`
+// returns false; none when it cannot be told.
+template <typename Visit>
+void visit_changed_tables(Visit visit) {
+#if PG_VERSION_NUM >= 150000
+    const PgStat_SubXactStatus *level = pgstat_get_xact_stack_level(GetCurrentTransactionNestLevel());
+    for (; level != nullptr; level = level->prev)
+        for (const PgStat_TableXactStatus *table = level->first; table != nullptr; table = table->next)
+            if (!visit(*table)) return;
+#endif
 }
 
 // A temporary file that lives as long as the transaction, also when a savepoint in which it was made is rolled back.

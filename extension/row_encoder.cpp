@@ -20,16 +20,16 @@ bool record_buffer_in_use;
 
 // Returns what `encode` makes of an empty buffer.
 template <typename Encode>
-std::span<const char> with_record_buffer(Encode encode) {
+auto with_record_buffer(Encode encode) {
     const bool nested = std::exchange(record_buffer_in_use, true);
     ByteBuffer nested_buffer{};
     nested_buffer.use(CurrentMemoryContext);
     record_buffer.use(TopMemoryContext);
     ByteBuffer &buffer = nested ? nested_buffer : record_buffer;
     buffer.clear();
-    const std::span<const char> bytes = encode(buffer);
+    const auto encoded = encode(buffer);
     record_buffer_in_use = nested;
-    return bytes;
+    return encoded;
 }
 
 // The bytes of a value in its encoder's form: a view of the value itself, of `scratch` or of palloc'ed memory.
@@ -307,30 +307,16 @@ void append_rows(ByteBuffer &to, const TriggerCall &call, const TableInfo &table
     check_size(to.size());
 }
 
-struct RecordHeader {
-    record::Operation operation;
-    std::uint32_t rank;
-    std::int32_t shape;
-};
+// Length, operation, rank and shape.
+constexpr std::size_t head_room = 3 * record::max_varint_size + 1;
 
-// Puts a record together; `append_body` adds its rows to a buffer.
+// `append_body` adds a change's rows to a buffer, behind room for what is known at their end.
 template <typename AppendBody>
-std::span<const char> make_record(const RecordHeader &header, AppendBody append_body) {
-    // A record begins with its length, which is known at its end: leave room and fill it in backwards.
-    constexpr std::size_t prefix = record::max_varint_size;
-    return with_record_buffer([&](ByteBuffer &to) -> std::span<const char> {
-        to.advance_to(to.reserve(prefix) + prefix);
-        to.append_byte(static_cast<std::uint8_t>(header.operation));
-        to.append_varint(header.rank);
-        to.append_varint(static_cast<std::uint64_t>(header.shape));
+EncodedChange make_change(record::Operation operation, std::int32_t shape, AppendBody append_body) {
+    return with_record_buffer([&](ByteBuffer &to) -> EncodedChange {
+        to.advance_to(to.reserve(head_room) + head_room);
         append_body(to);
-
-        std::array<char, prefix> length;
-        const char *length_end = record::put_varint(length.data(), to.size() - prefix);
-        const auto length_size = static_cast<std::size_t>(length_end - length.data());
-        char *start = to.data() + prefix - length_size;
-        std::memcpy(start, length.data(), length_size);
-        return {start, to.size() - prefix + length_size};
+        return {.operation = operation, .shape = shape, .body = {to.data() + head_room, to.size() - head_room}};
     });
 }
 
@@ -406,9 +392,8 @@ void end_encoding() {
     record_buffer.release_if_large();
 }
 
-std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank) {
-    return make_record({.operation = call.operation, .rank = rank, .shape = table.shape},
-                       [&](ByteBuffer &to) { append_rows(to, call, table); });
+EncodedChange encode_change(const TriggerCall &call, const TableInfo &table) {
+    return make_change(call.operation, table.shape, [&](ByteBuffer &to) { append_rows(to, call, table); });
 }
 
 std::span<const char> encode_moved_row(const TriggerCall &call, const TableInfo &table) {
@@ -418,19 +403,33 @@ std::span<const char> encode_moved_row(const TriggerCall &call, const TableInfo 
     });
 }
 
-std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &table, std::uint32_t rank,
-                                  const MovedRow &moved) {
-    return make_record({.operation = record::Operation::update, .rank = rank, .shape = table.shape},
-                       [&](ByteBuffer &to) {
-                           append_rows(to, insert, table);
-                           check_size(to.size() + moved.bytes.size());
-                           to.append(moved.bytes.data(), moved.bytes.size());
-                       });
+EncodedChange encode_move(const TriggerCall &insert, const TableInfo &table, const MovedRow &moved) {
+    return make_change(record::Operation::update, table.shape, [&](ByteBuffer &to) {
+        append_rows(to, insert, table);
+        check_size(to.size() + moved.bytes.size());
+        to.append(moved.bytes.data(), moved.bytes.size());
+    });
 }
 
-std::span<const char> encode_removal(const MovedRow &moved) {
-    return make_record({.operation = record::Operation::remove, .rank = moved.rank, .shape = moved.shape},
+EncodedChange encode_removal(const MovedRow &moved) {
+    return make_change(record::Operation::remove, moved.shape,
                        [&](ByteBuffer &to) { to.append(moved.bytes.data(), moved.bytes.size()); });
+}
+
+std::span<const char> finish_record(const EncodedChange &change, std::uint32_t rank) {
+    std::array<char, 2 * record::max_varint_size + 1> head;
+    head[0] = static_cast<char>(change.operation);
+    char *head_end = record::put_varint(head.data() + 1, rank);
+    head_end = record::put_varint(head_end, static_cast<std::uint64_t>(change.shape));
+    const auto head_size = static_cast<std::size_t>(head_end - head.data());
+    std::array<char, record::max_varint_size> length;
+    const char *length_end = record::put_varint(length.data(), head_size + change.body.size());
+    const auto length_size = static_cast<std::size_t>(length_end - length.data());
+
+    char *start = change.body.data() - head_size - length_size;
+    std::memcpy(start, length.data(), length_size);
+    std::memcpy(start + length_size, head.data(), head_size);
+    return {start, length_size + head_size + change.body.size()};
 }
 
 } // namespace waybill

@@ -47,16 +47,24 @@ struct ElementType {
 // Chooses the encoder of a type; what it needs is allocated in the current memory context.
 ValueEncoder make_value_encoder(Oid type);
 
-// Encodes a change that has `rank` in its transaction (command_order.hpp). As the others, the bytes are valid until the
-// next call.
-std::span<const char> encode_change(const TriggerCall &call, const TableInfo &table, std::uint32_t rank);
+// A change without the head of its record; the bytes before `body` are for that.
+struct EncodedChange {
+    record::Operation operation;
+    std::int32_t shape;
+    std::span<char> body;
+};
+
+// Encodes a change. As the others, the bytes are valid until the next call.
+EncodedChange encode_change(const TriggerCall &call, const TableInfo &table);
 
 // A row that is on its way to another partition, and what comes of it: an update, with the insert at the other end, or
 // the delete that it is when there is none.
 std::span<const char> encode_moved_row(const TriggerCall &call, const TableInfo &table);
-std::span<const char> encode_move(const TriggerCall &insert, const TableInfo &table, std::uint32_t rank,
-                                  const MovedRow &moved);
-std::span<const char> encode_removal(const MovedRow &moved);
+EncodedChange encode_move(const TriggerCall &insert, const TableInfo &table, const MovedRow &moved);
+EncodedChange encode_removal(const MovedRow &moved);
+
+// Puts the head before the body: the whole record.
+std::span<const char> finish_record(const EncodedChange &change, std::uint32_t rank);
 
 // Forgets what an error broke off and gives back what a very large row took; called when a transaction ends.
 void end_encoding();

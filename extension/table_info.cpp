@@ -299,6 +299,21 @@ const TableInfo &table_info(const RelationData &relation) {
     return *entry->info;
 }
 
+const TableInfo *captured_table_info(Oid relation) {
+    if (relation < FirstNormalObjectId) return nullptr;
+    Relation table = RelationIdGetRelation(relation);
+    if (table == nullptr) return nullptr; // dropped meanwhile
+    const TableInfo *info = nullptr;
+    if (const TriggerDesc *triggers = table->trigdesc; triggers != nullptr) {
+        const Oid function = trigger_function("capture");
+        const bool captured = std::any_of(triggers->triggers, triggers->triggers + triggers->numtriggers,
+                                          [=](const Trigger &trigger) { return trigger.tgfoid == function; });
+        if (captured) info = &table_info(*table);
+    }
+    RelationClose(table);
+    return info != nullptr && OidIsValid(info->trigger) ? info : nullptr;
+}
+
 std::optional<std::span<const Datum>> published_key(const RelationData &relation) {
     const Recorder recorder = find_recorder(relation);
     if (!OidIsValid(recorder.trigger)) return std::nullopt;

@@ -24,7 +24,8 @@ struct TableInfo {
     TextDependence texts;                     // what those of columns depend on
     bool depends_on_types;                    // has types that can be altered
     std::span<const ColumnEncoder> columns;
-    RowCondition *condition; // that rows have to satisfy; null when all count
+    RowCondition *condition;     // that rows have to satisfy; null when all count
+    mutable std::uint32_t place; // where made_changes.hpp may find the table
 };
 
 // The facts of a table on which one of our triggers fired. Valid until the end of the transaction, whatever is altered.
@@ -32,6 +33,9 @@ struct TableInfo {
 // A partition that was captured itself, or whose ancestors were at several levels, has a row trigger from each of them.
 // All fire; only the one of the topmost captured table records.
 const TableInfo &table_info(const RelationData &relation);
+
+// The same for a table that this transaction has changed; null when it is not captured.
+const TableInfo *captured_table_info(Oid relation);
 
 // The names of the columns that make the key under which a table's changes are published: the columns named when it was
 // captured, else the primary key, else the replica identity index. Empty when there is none, or a named column is gone;

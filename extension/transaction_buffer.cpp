@@ -5,6 +5,7 @@
 #include "change_log.hpp"
 #include "chunk_stream.hpp"
 #include "log_objects.hpp"
+#include "made_changes.hpp"
 #include "row_encoder.hpp"
 #include "scope.hpp"
 #include "settings.hpp"
@@ -20,6 +21,10 @@ namespace {
 struct Savepoint {
     SubTransactionId subtransaction;
     StreamPosition start;
+    CommandOrder::Number last_recorded;
+    CommandOrder::Mark commands;
+    MadeChanges::Mark made;
+    std::uint32_t changes_in_progress;
 };
 
 // A TRUNCATE of a captured table that has begun.
@@ -30,6 +35,12 @@ struct Truncation {
     std::optional<CommandId> command; // set by the first AFTER trigger
 };
 
+// Where the changes begin that command_order.hpp may have to put in order, and the number recorded before them.
+struct Window {
+    StreamPosition start;
+    CommandOrder::Number recorded_before;
+};
+
 // Lives in TopTransactionContext from the transaction's first change to its end.
 struct TransactionBuffer {
     MemoryContext context;
@@ -38,6 +49,11 @@ struct TransactionBuffer {
     std::size_t savepoint_count;
     std::size_t savepoint_capacity;
     CommandOrder commands;
+    MadeChanges made;
+    Window window;
+    CommandOrder::Number last_recorded;
+    CommandId last_command;
+    std::uint32_t changes_in_progress; // one inside the other: an output function may make changes
     MovedRows moved_rows;
     List *truncations;         // of Truncation *
     Oid commit_sequence;       // of the extension that captured the changes
@@ -70,12 +86,20 @@ Chunk *first_chunk() {
     return chunk;
 }
 
+void *resize_block(void *context, void *block, std::size_t bytes) {
+    return block == nullptr ? MemoryContextAllocHuge(static_cast<MemoryContext>(context), bytes)
+                            : repalloc_huge(block, bytes);
+}
+
 void create_buffer() {
     MemoryContext context = AllocSetContextCreate(TopTransactionContext, "waybill changes", ALLOCSET_DEFAULT_SIZES);
     auto *created = static_cast<TransactionBuffer *>(MemoryContextAllocZero(context, sizeof(TransactionBuffer)));
     created->context = context;
     created->changes.use(context, settings::buffer_size(), first_chunk());
-    created->commands.use(context);
+    created->commands.use(resize_block, context);
+    created->made.use(context);
+    created->last_recorded = created->window.recorded_before = static_cast<CommandOrder::Number>(-1);
+    created->last_command = InvalidCommandId;
     created->moved_rows.use(context);
     created->verified_at = invalidation_count();
     created->commit_sequence = log_object("commit_seq");
@@ -98,7 +122,7 @@ void use_buffer() {
 }
 
 int trigger_depth() {
-    return DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH));
+    return DatumGetInt32(pg_trigger_depth(nullptr)); // which takes nothing
 }
 
 // An announcement counts in the subtransaction that made it: what failed and was rolled back truncated nothing.
@@ -130,7 +154,75 @@ void mark_savepoint() {
                                           : repalloc(buffer->savepoints, capacity * sizeof(Savepoint)));
         buffer->savepoint_capacity = capacity;
     }
-    buffer->savepoints[buffer->savepoint_count++] = {.subtransaction = current, .start = buffer->changes.end()};
+    buffer->savepoints[buffer->savepoint_count++] = {.subtransaction = current,
+                                                     .start = buffer->changes.end(),
+                                                     .last_recorded = buffer->last_recorded,
+                                                     .commands = buffer->commands.mark(),
+                                                     .made = buffer->made.mark(),
+                                                     .changes_in_progress = buffer->changes_in_progress};
+}
+
+// Drops what came since a savepoint. Called in an abort.
+void roll_back(const Savepoint &savepoint) {
+    buffer->changes.truncate(savepoint.start);
+    buffer->last_recorded = savepoint.last_recorded;
+    buffer->last_command = InvalidCommandId;
+    buffer->changes_in_progress = savepoint.changes_in_progress;
+    buffer->made.restore(savepoint.made);
+    if (!buffer->commands.restore(savepoint.commands))
+        buffer->window = {.start = savepoint.start, .recorded_before = savepoint.last_recorded};
+}
+
+void keep_runs_for_savepoint() {
+    const Savepoint *innermost = innermost_savepoint();
+    buffer->commands.keep_for(innermost == nullptr ? nullptr : &innermost->commands);
+}
+
+std::uint32_t zigzag(CommandOrder::Number distance) {
+    return distance << 1 ^ (distance >> 31 != 0 ? 0xFFFFFFFF : 0);
+}
+
+CommandOrder::Number unzigzag(std::uint32_t rank) {
+    return rank >> 1 ^ ((rank & 1) != 0 ? 0xFFFFFFFF : 0);
+}
+
+// What stretch of the order a record belongs to, told from the records before it.
+struct Places {
+    std::span<const CommandOrder::Stretch> stretches;
+    CommandOrder::Number last;
+};
+
+std::uint64_t place_of_next(void *context, std::uint32_t rank) {
+    auto &places = *static_cast<Places *>(context);
+    places.last += 1 + unzigzag(rank);
+    // A row that was on its way to another partition when the window began comes first.
+    const CommandOrder::Number begin = places.stretches.front().first;
+    if (static_cast<std::int32_t>(places.last - begin) < 0) return 0;
+    const auto behind = std::upper_bound(places.stretches.begin(), places.stretches.end(), places.last - begin,
+                                         [begin](CommandOrder::Number distance, const CommandOrder::Stretch &stretch) {
+                                             return distance < stretch.first - begin;
+                                         });
+    return (behind - 1)->place + std::uint64_t{1};
+}
+
+// Puts the changes of the window in order, and begins another one.
+void end_window() {
+    if (buffer->commands.inverted() && !(buffer->window.start == buffer->changes.end())) {
+        Places places{.stretches = buffer->commands.stretches(), .last = buffer->window.recorded_before};
+        buffer->changes.sort(buffer->window.start, place_of_next, &places);
+    }
+    buffer->commands.begin_window();
+    buffer->window = {.start = buffer->changes.end(), .recorded_before = buffer->last_recorded};
+}
+
+// No savepoint may be rolled back to the middle of what is put in order. (There is none: a savepoint inside a statement
+// whose changes wait to be captured ends before they are.)
+bool is_window_behind_savepoint() {
+    const Savepoint *innermost = innermost_savepoint();
+    if (innermost == nullptr) return true;
+    const StreamPosition &start = buffer->window.start;
+    return innermost->start.chunks < start.chunks ||
+           (innermost->start.chunks == start.chunks && innermost->start.last_size <= start.last_size);
 }
 
 // What waybill.context says at commit, as the record that leads the transaction's stream.
@@ -154,12 +246,12 @@ ChunkStream context_record() {
 void log_changes(void (*append)(Oid commit_sequence, ChunkStream &context, ChunkStream &changes)) {
     if (buffer != nullptr)
         while (const std::optional<MovedRow> moved = buffer->moved_rows.take_any())
-            append_to_transaction(encode_removal(*moved), moved->rank);
+            append_to_transaction(encode_removal(*moved), moved->number);
     logged = true;
     if (buffer == nullptr) return;
     if (!buffer->changes.empty() && belongs_to_present_extension()) {
         store_new_shapes();
-        if (!buffer->commands.in_order()) buffer->changes = buffer->changes.sorted_by_rank(buffer->commands.places());
+        end_window();
         ChunkStream context = context_record();
         if (context.absorb(buffer->changes)) buffer->changes.close();
         append(buffer->commit_sequence, context, buffer->changes);
@@ -189,14 +281,15 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
     if (buffer == nullptr) return;
     if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
         while (const std::optional<MovedRow> moved = buffer->moved_rows.take_of_subtransaction(own))
-            append_to_transaction(encode_removal(*moved), moved->rank);
+            append_to_transaction(encode_removal(*moved), moved->number);
     else if (event == SUBXACT_EVENT_ABORT_SUB)
         while (buffer->moved_rows.take_of_subtransaction(own)) {
         }
+    buffer->made.look_for_tables();
     Savepoint *innermost = innermost_savepoint();
     if (innermost == nullptr || innermost->subtransaction != own) return;
     if (event == SUBXACT_EVENT_ABORT_SUB) {
-        buffer->changes.truncate(innermost->start);
+        roll_back(*innermost);
         --buffer->savepoint_count;
     } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
         // Its changes are the parent's now: undone with the parent's, if the parent is a subtransaction at all.
@@ -206,13 +299,34 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
         else
             innermost->subtransaction = parent;
     }
+    keep_runs_for_savepoint();
 }
 
 } // namespace
 
-std::uint32_t rank_in_transaction(const TriggerCall &call) {
+CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &table) {
     use_buffer();
-    return buffer->commands.rank(call.command, call.made, call.consumed);
+    mark_savepoint();
+    const bool counted = call.counted && call.relation->pgstat_info != nullptr; // not with track_counts off
+    if (!counted && call.operation != record::Operation::truncate) buffer->made.add(1);
+    std::uint64_t made = counted ? buffer->made.with(*call.relation, table.place) : 0;
+    // While a statement's changes are captured one after the other, only its own table can have others.
+    if (!counted || call.command != buffer->last_command) made = buffer->made.count();
+    buffer->last_command = call.command;
+    const CommandOrder::Number number = buffer->commands.capture({.command = call.command,
+                                                                  .consumer = call.consumer,
+                                                                  .depth = static_cast<std::uint32_t>(trigger_depth()),
+                                                                  .made = made,
+                                                                  .counted = counted || !call.counted});
+    ++buffer->changes_in_progress;
+    return number;
+}
+
+void end_change() {
+    --buffer->changes_in_progress;
+    if (buffer->changes_in_progress == 0 && buffer->commands.complete() && buffer->moved_rows.empty() &&
+        (!buffer->commands.inverted() || is_window_behind_savepoint()))
+        end_window();
 }
 
 void announce_truncate(Oid relation) {
@@ -236,7 +350,11 @@ bool being_truncated(Oid relation) {
 
 CommandId truncating_command(Oid relation) {
     Truncation *truncation = find_truncation(relation);
-    if (truncation == nullptr) return GetCurrentCommandId(false);
+    mark_savepoint();
+    if (truncation == nullptr) {
+        buffer->made.add(1);
+        return GetCurrentCommandId(false);
+    }
     if (!truncation->command) {
         // Used, so that the triggers behind this one get later ones.
         const CommandId command = GetCurrentCommandId(true);
@@ -244,8 +362,10 @@ CommandId truncating_command(Oid relation) {
         ListCell *cell;
         foreach (cell, buffer->truncations)
             if (auto *other = static_cast<Truncation *>(lfirst(cell));
-                other->subtransaction == truncation->subtransaction && other->depth == truncation->depth)
+                other->subtransaction == truncation->subtransaction && other->depth == truncation->depth) {
                 other->command = command;
+                buffer->made.add(1);
+            }
     }
     const CommandId command = *truncation->command;
     buffer->truncations = list_delete_ptr(buffer->truncations, truncation);
@@ -253,18 +373,20 @@ CommandId truncating_command(Oid relation) {
     return command;
 }
 
-void append_to_transaction(std::span<const char> record, std::uint32_t rank) {
+void append_to_transaction(const EncodedChange &change, CommandOrder::Number number) {
     mark_savepoint();
-    buffer->commands.record(rank);
-    buffer->changes.append(record, true);
+    const CommandOrder::Number distance = number - buffer->last_recorded - 1;
+    if (distance >> 31 != 0) buffer->commands.set_inverted();
+    buffer->changes.append(finish_record(change, zigzag(distance)), true);
+    buffer->last_recorded = number;
 }
 
-void keep_moved_row(const TriggerCall &call, const TableInfo &table, std::uint32_t rank) {
+void keep_moved_row(const TriggerCall &call, const TableInfo &table, CommandOrder::Number number) {
     buffer->moved_rows.keep({.command = call.command,
                              .subtransaction = GetCurrentSubTransactionId(),
                              .published_relation = table.published_relation,
                              .shape = table.shape,
-                             .rank = rank,
+                             .number = number,
                              .bytes = encode_moved_row(call, table)});
 }
 

@@ -3,22 +3,25 @@
 
 #include "moved_rows.hpp"
 #include "postgres.hpp"
+#include "row_encoder.hpp"
 #include "table_info.hpp"
 #include "trigger_call.hpp"
 
 namespace waybill {
 
-// The place of a change among those of its transaction (command_order.hpp): to be asked once, before it is added.
+// A change is captured: its number among those of its transaction (command_order.hpp). end_change() follows, when it is
+// added, or nothing is.
 // Error: when the transaction's changes were logged already.
-std::uint32_t rank_in_transaction(const TriggerCall &call);
+CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &table);
+void end_change();
 
-// Adds an encoded change of that rank. It is dropped again if the savepoint in force is rolled back. Beyond
+// Adds an encoded change of that number. It is dropped again if the savepoint in force is rolled back. Beyond
 // waybill.buffer_size in memory the changes go to a temporary file.
-void append_to_transaction(std::span<const char> record, std::uint32_t rank);
+void append_to_transaction(const EncodedChange &change, CommandOrder::Number number);
 
 // Keeps a row that moves to another partition (moved_rows.hpp) until its command's next change takes it; else it
 // becomes a delete when its (sub)transaction ends.
-void keep_moved_row(const TriggerCall &call, const TableInfo &table, std::uint32_t rank);
+void keep_moved_row(const TriggerCall &call, const TableInfo &table, CommandOrder::Number number);
 
 // The row that a command keeps, if any, in memory of the caller.
 std::optional<MovedRow> take_moved_row(CommandId command);

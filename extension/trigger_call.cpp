@@ -12,21 +12,29 @@ namespace {
     pg_unreachable();
 }
 
-// The command that made or deleted a row version; a combo command id is resolved. Only valid for versions that this
-// transaction made or deleted. (COPY FREEZE makes rows whose xmin is not ours; those have no combo id.)
+bool is_frozen(HeapTupleHeader header) {
+    return (header->t_infomask & HEAP_XMIN_FROZEN) == HEAP_XMIN_FROZEN;
+}
+
+// The command that made a row version; a combo command id is resolved. Only valid for versions that this transaction
+// made. Those that COPY FREEZE makes forget it when they are changed again. It runs inside no other statement, so
+// everything that is captured while its rows wait comes behind them.
 CommandId inserting_command(const HeapTupleData &tuple) {
+    if (is_frozen(tuple.t_data)) return FirstCommandId;
     return (tuple.t_data->t_infomask & HEAP_COMBOCID) != 0 ? HeapTupleHeaderGetCmin(tuple.t_data)
                                                            : HeapTupleHeaderGetRawCommandId(tuple.t_data);
 }
 
-MadeRow made_row(const HeapTupleData &tuple, CommandId command) {
-    return {.command = command, .relation = tuple.t_tableOid, .place = tuple.t_self};
-}
-
-// A row version that this transaction made, and has updated or deleted again: it has a combo command id.
-std::optional<MadeRow> consumed_row(const HeapTupleData &old_tuple) {
-    if ((old_tuple.t_data->t_infomask & HEAP_COMBOCID) == 0) return std::nullopt;
-    return made_row(old_tuple, HeapTupleHeaderGetCmin(old_tuple.t_data));
+// The command that changed or deleted a row version which this transaction had made: it has a combo command id then, if
+// it is not frozen.
+CommandId consuming_command(const HeapTupleData &tuple) {
+    HeapTupleHeader header = tuple.t_data;
+    if (((header->t_infomask & HEAP_COMBOCID) == 0 && !is_frozen(header)) ||
+        (header->t_infomask & HEAP_XMAX_INVALID) != 0 || HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+        return CommandOrder::no_command;
+    // Not one that was rolled back.
+    if (!TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header))) return CommandOrder::no_command;
+    return HeapTupleHeaderGetCmax(header);
 }
 
 } // namespace
@@ -48,24 +56,24 @@ const TriggerData &truncate_trigger_data(FunctionCallInfo fcinfo) {
 TriggerCall row_change(const TriggerData &data) {
     TriggerCall call{};
     call.relation = data.tg_relation;
+    call.consumer = CommandOrder::no_command;
+    call.counted = true;
     call.has_large_values = HeapTupleHasExternal(data.tg_trigtuple) ||
                             (data.tg_newtuple != nullptr && HeapTupleHasExternal(data.tg_newtuple));
     if (TRIGGER_FIRED_BY_INSERT(data.tg_event)) {
         call.operation = record::Operation::insert;
         call.command = inserting_command(*data.tg_trigtuple);
-        call.made = made_row(*data.tg_trigtuple, call.command);
+        call.consumer = consuming_command(*data.tg_trigtuple);
         call.new_row = data.tg_trigslot;
     } else if (TRIGGER_FIRED_BY_UPDATE(data.tg_event)) {
         call.operation = record::Operation::update;
         call.command = inserting_command(*data.tg_newtuple);
-        call.made = made_row(*data.tg_newtuple, call.command);
-        call.consumed = consumed_row(*data.tg_trigtuple);
+        call.consumer = consuming_command(*data.tg_newtuple);
         call.old_row = data.tg_trigslot;
         call.new_row = data.tg_newslot;
     } else {
         call.operation = record::Operation::remove;
         call.command = HeapTupleHeaderGetCmax(data.tg_trigtuple->t_data);
-        call.consumed = consumed_row(*data.tg_trigtuple);
         call.moved = HeapTupleHeaderIndicatesMovedPartitions(data.tg_trigtuple->t_data);
         call.old_row = data.tg_trigslot;
     }
@@ -77,6 +85,7 @@ TriggerCall truncation(const TriggerData &data, CommandId command) {
     call.operation = record::Operation::truncate;
     call.relation = data.tg_relation;
     call.command = command;
+    call.consumer = CommandOrder::no_command;
     return call;
 }
 

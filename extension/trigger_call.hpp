@@ -10,14 +10,14 @@ namespace waybill {
 
 struct TriggerCall {
     record::Operation operation;
-    Relation relation;               // the table or partition that holds the row
-    CommandId command;               // that made the change
-    std::optional<MadeRow> made;     // the new row
-    std::optional<MadeRow> consumed; // the old row, if this transaction made it
-    bool moved;                      // a delete that is one half of an update: moved_rows.hpp
-    bool has_large_values;           // perhaps: some are stored outside of the rows
-    TupleTableSlot *old_row;         // null for insert and truncate
-    TupleTableSlot *new_row;         // null for delete and truncate
+    Relation relation;       // the table or partition that holds the row
+    CommandId command;       // that made the change
+    CommandId consumer;      // that changed the new row again meanwhile, or CommandOrder::no_command
+    bool counted;            // by PostgreSQL, as rows that were inserted, updated or deleted
+    bool moved;              // a delete that is one half of an update: moved_rows.hpp
+    bool has_large_values;   // perhaps: some are stored outside of the rows
+    TupleTableSlot *old_row; // null for insert and truncate
+    TupleTableSlot *new_row; // null for delete and truncate
 };
 
 // Checks a call of waybill_internal.capture() (AFTER, row level) or waybill_internal.capture_truncate() (statement
@@ -40,6 +40,7 @@ void for_each_row_to_truncate(const TriggerData &data, Take take) {
     removal.operation = record::Operation::remove;
     removal.relation = data.tg_relation;
     removal.command = GetCurrentCommandId(false);
+    removal.consumer = CommandOrder::no_command;
     removal.has_large_values = true;
     removal.old_row = table_slot_create(data.tg_relation, nullptr);
     MemoryContext row_context =

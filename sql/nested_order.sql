@@ -1,0 +1,107 @@
+-- Statements inside statements: changes are published in the order in which they were made, also where nothing that the
+-- rows tell shows it.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE SCHEMA nested_order;
+SET search_path = nested_order;
+\i sql/include/replay.sql
+CREATE TABLE t (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
+CREATE TABLE other (id serial PRIMARY KEY, what text);
+SELECT waybill.enable_capture('t'), waybill.enable_capture('other');
+CREATE VIEW last AS
+    SELECT index, split_part("table", '.', 2) AS "table", op, before, after FROM waybill.changes
+    WHERE csn = (SELECT max(csn) FROM waybill.changes WHERE "table" LIKE 'nested_order.%') AND op <> 'truncate';
+
+-- A trigger that comes before ours deletes the next row.
+CREATE FUNCTION delete_next() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM nested_order.t WHERE id = OLD.id + 1;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER "!" AFTER DELETE ON t FOR EACH ROW EXECUTE FUNCTION delete_next();
+INSERT INTO t SELECT g FROM generate_series(1, 4) g;
+DELETE FROM t WHERE id = 1;
+SELECT * FROM last;
+DROP TRIGGER "!" ON t;
+
+-- One that makes the row anew which is just being deleted.
+CREATE FUNCTION revive() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO nested_order.t VALUES (OLD.id, OLD.n + 1);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER "!" AFTER DELETE ON t FOR EACH ROW EXECUTE FUNCTION revive();
+INSERT INTO t VALUES (1, 0), (2, 0);
+DELETE FROM t;
+SELECT * FROM last;
+DROP TRIGGER "!" ON t;
+
+-- A function puts rows under keys which the statement that calls it has just given up.
+CREATE FUNCTION take_key(key int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO nested_order.t VALUES (key - 10, 100) ON CONFLICT DO NOTHING;
+    RETURN 0;
+END $$;
+UPDATE t SET id = id + 10, n = n + take_key(id + 9) WHERE id < 10;
+SELECT * FROM last;
+SELECT * FROM t ORDER BY id;
+
+-- Rows of different tables, written in turn: by a BEFORE trigger, and by one that comes before ours.
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO nested_order.other (what) VALUES (format('%s %s', TG_WHEN, NEW.id));
+    RETURN NEW;
+END $$;
+CREATE TRIGGER note BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+CREATE TRIGGER " note" AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO t VALUES (31), (32);
+SELECT index, "table", op, coalesce(after ->> 'what', after ->> 'id') AS row FROM last;
+DROP TRIGGER note ON t;
+DROP TRIGGER " note" ON t;
+
+-- Around a savepoint that is undone, and in a deferred trigger.
+CREATE FUNCTION change_others() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        UPDATE nested_order.t SET n = -1;
+        DELETE FROM nested_order.t;
+        RAISE EXCEPTION 'undone';
+    EXCEPTION WHEN raise_exception THEN
+        UPDATE nested_order.t SET n = n + 1 WHERE id > NEW.id;
+    END;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER "!" AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION change_others();
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION change_others();
+TRUNCATE t;
+INSERT INTO t VALUES (1), (2), (3);
+SELECT * FROM last;
+
+-- Frozen rows, and a table that is captured in the transaction that writes it.
+BEGIN;
+TRUNCATE t;
+COPY t FROM stdin (FREEZE);
+1	0
+2	0
+3	0
+\.
+CREATE TABLE late (LIKE t INCLUDING ALL);
+INSERT INTO late VALUES (1, 0);
+SELECT waybill.enable_capture('late');
+CREATE TRIGGER "!" AFTER DELETE ON late FOR EACH ROW EXECUTE FUNCTION delete_next();
+CREATE TRIGGER note BEFORE INSERT ON late FOR EACH ROW EXECUTE FUNCTION note();
+INSERT INTO late VALUES (2, 0), (3, 0);
+COMMIT;
+SELECT index, "table", op, before ->> 'n' AS old, coalesce(after ->> 'what', after ->> 'id') AS row, after ->> 'n' AS new FROM last;
+SELECT replay('t'), replay('other');
+
+-- Without PostgreSQL's counts of changed rows, those of one row keep their order.
+SET track_counts = off;
+DROP TRIGGER later ON t;
+TRUNCATE t;
+INSERT INTO t VALUES (1), (2), (3);
+SELECT * FROM last;
+RESET track_counts;
+SELECT replay('t');
+
+DROP SCHEMA nested_order CASCADE;
