@@ -77,6 +77,7 @@ void CommandOrder::begin_window() {
 }
 
 CommandOrder::Mark CommandOrder::mark() {
+    merge_last_runs();
     marked_runs_ = run_count_;
     return {.captured = captured_, .made = made_, .window = window_, .runs = run_count_};
 }

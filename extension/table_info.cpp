@@ -281,12 +281,28 @@ void fill(CacheEntry &entry, const RelationData &relation) {
     entry.valid = seen == invalidations;
 }
 
+// Forgets tables that are gone, whenever the cache has grown to twice its size.
+void sweep() {
+    static long limit = 64;
+    if (hash_get_num_entries(cache) < limit) return;
+    HASH_SEQ_STATUS scan;
+    hash_seq_init(&scan, cache);
+    while (auto *entry = static_cast<CacheEntry *>(hash_seq_search(&scan))) {
+        if (entry->valid || SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relation))) continue;
+        if (entry->context != nullptr) MemoryContextSetParent(entry->context, TopTransactionContext);
+        hash_search(cache, &entry->relation, HASH_REMOVE, nullptr);
+    }
+    limit = std::max(64L, 2 * hash_get_num_entries(cache));
+}
+
 } // namespace
 
 const TableInfo &table_info(const RelationData &relation) {
     static CacheEntry *last; // asked for; entries stay where they are
     if (last != nullptr && last->valid && last->relation == relation.rd_id) return *last->info;
     if (cache == nullptr) create_cache();
+    last = nullptr;
+    sweep();
     bool found;
     auto *entry = static_cast<CacheEntry *>(hash_search(cache, &relation.rd_id, HASH_ENTER, &found));
     if (!found) {

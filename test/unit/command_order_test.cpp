@@ -1,6 +1,6 @@
 // CommandOrder against every way in which statements can run inside one another: a model of PostgreSQL makes changes
 // and captures them, and knows in which order it made them.
-#include "extension/command_order.hpp"
+#include "../../extension/command_order.hpp"
 
 #include <gtest/gtest.h>
 
