@@ -33,8 +33,8 @@ Oid numbered_object(std::string_view kind, std::int64_t number, std::string_view
     return log_object(name.data());
 }
 
-// Inserts rows into a table of the log and its index; only the log's own kind of table: no constraints, triggers or
-// TOAST.
+// Inserts rows into a table of the log and its index, unseen by logical decoding (log_storage.hpp); only the log's own
+// kind of table: no constraints, triggers or TOAST.
 class LogWriter {
 public:
     LogWriter(Oid table, Oid index, std::array<LogColumn, 2> key, std::size_t rows)
@@ -46,7 +46,8 @@ public:
     void insert(Datum *values) {
         std::array<bool, log_columns> nulls{};
         HeapTuple row = heap_form_tuple(RelationGetDescr(table_), values, nulls.data());
-        heap_insert(table_, row, GetCurrentCommandId(true), bulk_ != nullptr ? HEAP_INSERT_SKIP_FSM : 0, bulk_);
+        const int options = HEAP_INSERT_NO_LOGICAL | (bulk_ != nullptr ? HEAP_INSERT_SKIP_FSM : 0);
+        heap_insert(table_, row, GetCurrentCommandId(true), options, bulk_);
         std::array<Datum, 2> key{values[key_[0]], values[key_[1]]};
         insert_into_index(index_, key.data(), nulls.data(), &row->t_self, table_, index_info_);
         heap_freetuple(row);
@@ -121,6 +122,9 @@ Oid segment_index(std::int64_t segment) {
 Oid prepared_table(std::int64_t slot) {
     return numbered_object("prepared", slot, "");
 }
+Oid prepared_index(std::int64_t slot) {
+    return numbered_object("prepared", slot, "_idx");
+}
 
 void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes) {
     const Csn csn = draw_from_sequence(commit_sequence, csn_step);
@@ -141,10 +145,7 @@ void append_to_prepared_log(Oid commit_sequence, ChunkStream &context, ChunkStre
     // Any of the slots will do: readers look into all. The lock on its table is the transaction's to its end, and had
     // before the number is drawn: who finds it free knows that the numbers to come are greater than those drawn.
     const std::int64_t slot = sequence_value(log_object("prepared_slot_seq"));
-    LogWriter writer{prepared_table(slot),
-                     numbered_object("prepared", slot, "_idx"),
-                     {log_chunk, log_csn},
-                     context.size() + changes.size()};
+    LogWriter writer{prepared_table(slot), prepared_index(slot), {log_chunk, log_csn}, context.size() + changes.size()};
     write_chunks(writer, draw_without_lock(commit_sequence, csn_step), context, changes);
 }
 

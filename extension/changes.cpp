@@ -34,8 +34,7 @@ constexpr const char *prepared_query =
     " WHERE csn OPERATOR(pg_catalog.=) $1 AND chunk OPERATOR(pg_catalog.>) $2"
     " AND chunk OPERATOR(pg_catalog.<=) ($2 OPERATOR(pg_catalog.+) 8) ORDER BY chunk";
 constexpr const char *prepared_transactions_query =
-    "SELECT csn FROM waybill_internal.prepared_log"
-    " WHERE chunk OPERATOR(pg_catalog.=) 0 AND csn OPERATOR(pg_catalog.>) $1 ORDER BY csn";
+    "SELECT csn FROM waybill_internal.unplaced() WHERE csn OPERATOR(pg_catalog.>) $1 ORDER BY csn";
 
 // Runs one of the queries above, and `take` on its result.
 template <typename Take>

@@ -8,6 +8,7 @@
 #include "log_objects.hpp"
 #include "log_row.hpp"
 #include "postgres.hpp"
+#include "prepared_log.hpp"
 
 namespace waybill {
 
@@ -38,17 +39,19 @@ bool has_prepared() {
 // Whether a prepared transaction is visible that has no place yet, or has got one behind `after`.
 bool prepared_news(Csn after) {
     static SPIPlanPtr plan;
+    // Newer than every fence that was passed before, like that of the query below, which is not read only.
+    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    const bool unplaced = has_unplaced(snapshot);
+    UnregisterSnapshot(snapshot);
+    if (unplaced) return true;
     SPI_connect();
     if (plan == nullptr) {
         std::array<Oid, 1> types{INT8OID};
-        SPIPlanPtr made =
-            SPI_prepare("SELECT FROM waybill_internal.prepared_log WHERE chunk = 0"
-                        " UNION ALL SELECT FROM waybill_internal.released WHERE csn OPERATOR(pg_catalog.>) $1",
-                        static_cast<int>(types.size()), types.data());
+        SPIPlanPtr made = SPI_prepare("SELECT FROM waybill_internal.released WHERE csn OPERATOR(pg_catalog.>) $1",
+                                      static_cast<int>(types.size()), types.data());
         if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "could not plan: %d", SPI_result);
         plan = made;
     }
-    // Not read only: with a snapshot of its own, newer than every fence that was passed before.
     Datum argument = Int64GetDatum(after);
     if (SPI_execute_plan(plan, &argument, nullptr, false, 1) != SPI_OK_SELECT) elog(ERROR, "could not look");
     const bool found = SPI_processed > 0;

@@ -32,6 +32,7 @@ inline constexpr std::int64_t segment_count = 8;
 inline constexpr std::int64_t prepared_slots = 2;
 
 Oid prepared_table(std::int64_t slot);
+Oid prepared_index(std::int64_t slot);
 
 // The table and the index of the slot that generation `segment` of the log uses.
 Oid segment_table(std::int64_t segment);

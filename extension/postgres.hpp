@@ -51,6 +51,7 @@ extern "C" {
 #include <catalog/pg_type.h>
 #include <commands/event_trigger.h>
 #include <commands/sequence.h>
+#include <commands/tablecmds.h>
 #include <commands/tablespace.h>
 #include <commands/trigger.h>
 #include <common/hashfn.h>
@@ -69,10 +70,12 @@ extern "C" {
 #include <parser/parser.h>
 #include <pgstat.h>
 #include <port/pg_bswap.h>
+#include <replication/logicalworker.h>
 #include <storage/buffile.h>
 #include <storage/bufmgr.h>
 #include <storage/latch.h>
 #include <storage/lmgr.h>
+#include <storage/predicate.h>
 #include <tcop/deparse_utility.h>
 #include <utils/acl.h>
 #include <utils/array.h>
@@ -94,6 +97,7 @@ extern "C" {
 #endif
 #include <utils/regproc.h>
 #include <utils/rel.h>
+#include <utils/relcache.h>
 #include <utils/resowner.h>
 #include <utils/ruleutils.h>
 #include <utils/snapmgr.h>
@@ -183,6 +187,68 @@ inline bool insert_into_index(Relation index, Datum *values, bool *nulls, ItemPo
     return index_insert(index, values, nulls, tid, heap, UNIQUE_CHECK_NO, false, info);
 #else
     return index_insert(index, values, nulls, tid, heap, UNIQUE_CHECK_NO, info);
+#endif
+}
+
+// A table into which rows are inserted by the executor's means; the table is the caller's.
+struct InsertTarget {
+    EState *state;
+    ResultRelInfo *table;
+};
+
+inline InsertTarget open_insert_target(Relation table) {
+    const InsertTarget target{.state = CreateExecutorState(), .table = makeNode(ResultRelInfo)};
+    Index place = 0; // in no range table
+#if PG_VERSION_NUM < 140000
+    // The message about a violated constraint looks for the table's entry.
+    RangeTblEntry *entry = makeNode(RangeTblEntry);
+    entry->rtekind = RTE_RELATION;
+    entry->relid = RelationGetRelid(table);
+    entry->relkind = table->rd_rel->relkind;
+    entry->rellockmode = RowExclusiveLock;
+    ExecInitRangeTable(target.state, list_make1(entry));
+    target.state->es_result_relation_info = target.table;
+    place = 1;
+#endif
+    InitResultRelInfo(target.table, table, place, nullptr, 0);
+    ExecOpenIndices(target.table, false);
+    return target;
+}
+
+inline void insert_into_indexes(const InsertTarget &target, TupleTableSlot *row) {
+    if (target.table->ri_NumIndices == 0) return;
+#if PG_VERSION_NUM >= 160000
+    ExecInsertIndexTuples(target.table, row, target.state, false, false, nullptr, NIL, false);
+#elif PG_VERSION_NUM >= 140000
+    ExecInsertIndexTuples(target.table, row, target.state, false, false, nullptr, NIL);
+#else
+    ExecInsertIndexTuples(row, target.state, false, nullptr, NIL);
+#endif
+}
+
+inline void close_insert_target(const InsertTarget &target) {
+    ExecCloseIndices(target.table);
+    FreeExecutorState(target.state);
+}
+
+// Gives a table a new, empty file; the old one goes with the transaction's commit.
+inline void set_new_storage(Relation table) {
+#if PG_VERSION_NUM >= 160000
+    RelationSetNewRelfilenumber(table, table->rd_rel->relpersistence);
+#else
+    RelationSetNewRelfilenode(table, table->rd_rel->relpersistence);
+#endif
+}
+
+inline void rebuild_indexes(Oid table) {
+#if PG_VERSION_NUM >= 170000
+    ReindexParams parameters{};
+    reindex_relation(nullptr, table, 0, &parameters);
+#elif PG_VERSION_NUM >= 140000
+    ReindexParams parameters{};
+    reindex_relation(table, 0, &parameters);
+#else
+    reindex_relation(table, 0, 0);
 #endif
 }
 

@@ -2,6 +2,7 @@
 #include "shape.hpp"
 
 #include "log_objects.hpp"
+#include "log_storage.hpp"
 #include "scope.hpp"
 #include "text.hpp"
 
@@ -231,7 +232,7 @@ void store_new_shapes() {
         std::array<bool, shape_columns> nulls{};
         HeapTuple tuple = heap_form_tuple(RelationGetDescr(table), values.data(), nulls.data());
         PushActiveSnapshot(GetTransactionSnapshot()); // a long definition goes to TOAST, which asks for one
-        CatalogTupleInsert(table, tuple);             // plain heap and index insertion, also for a table of ours
+        insert_unseen(table, tuple);
         PopActiveSnapshot();
         heap_freetuple(tuple);
         table_close(table, RowExclusiveLock);

@@ -34,8 +34,6 @@ $$;
 -- Tells databases apart in positions, also a restored dump from its original, and a copy by CREATE DATABASE ... TEMPLATE,
 -- which has an oid of its own.
 CREATE TABLE waybill_internal.original_source (id uuid NOT NULL, database oid NOT NULL);
-INSERT INTO waybill_internal.original_source
-SELECT pg_catalog.gen_random_uuid(), oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
 CREATE VIEW waybill.source AS
 SELECT CASE WHEN s.database = d.oid THEN s.id ELSE pg_catalog.md5(pg_catalog.concat(s.id, '/', d.oid))::uuid END AS id
 FROM waybill_internal.original_source s, pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database();
@@ -76,7 +74,7 @@ CREATE TABLE waybill_internal.change_log (
 );
 ALTER TABLE waybill_internal.change_log ALTER COLUMN payload SET STORAGE PLAIN; -- a chunk fits a page: no TOAST
 
--- A ring of segments, filled in turn and emptied by TRUNCATE, so that no snapshot can keep what was acknowledged.
+-- A ring of segments, filled in turn and emptied as by TRUNCATE, so that no snapshot can keep what was acknowledged.
 -- Nothing is ever deleted in them, so there is nothing to vacuum.
 DO $$
 BEGIN
@@ -98,20 +96,28 @@ $$;
 CREATE SEQUENCE waybill_internal.segment_seq AS bigint MINVALUE 0 START 0;
 SELECT pg_catalog.setval('waybill_internal.segment_seq', 0), pg_catalog.setval('waybill_internal.segment_0_upto_seq', 9223372036854775807);
 
--- The prepared log: changes of transactions that were prepared, until a reader gives them their place in the log. Two
--- slots, filled in turn, so that one can be emptied by TRUNCATE whatever snapshots are open. Their csn is the number that
--- was drawn at PREPARE.
+-- The prepared log: changes of transactions that were prepared, until a reader gives them their place in the log: then a
+-- row with chunk -1 says so. Two slots, filled in turn, so that one can be emptied when all in it have their place. Their
+-- csn is the number that was drawn at PREPARE.
 CREATE TABLE waybill_internal.prepared_log (LIKE waybill_internal.change_log INCLUDING STORAGE);
 DO $$
 BEGIN
     FOR slot IN 0..1 LOOP
-        EXECUTE pg_catalog.format('CREATE TABLE waybill_internal.prepared_%1$s () INHERITS (waybill_internal.prepared_log)', slot);
+        EXECUTE pg_catalog.format(
+            'CREATE TABLE waybill_internal.prepared_%1$s () INHERITS (waybill_internal.prepared_log) WITH (autovacuum_enabled = false)', slot);
         EXECUTE pg_catalog.format('ALTER TABLE waybill_internal.prepared_%1$s ALTER COLUMN payload SET STORAGE PLAIN', slot);
         -- By chunk first: the first ones tell which transactions there are.
         EXECUTE pg_catalog.format('CREATE INDEX prepared_%1$s_idx ON waybill_internal.prepared_%1$s (chunk, csn)', slot);
     END LOOP;
 END
 $$;
+CREATE FUNCTION waybill_internal.unplaced(OUT slot regclass, OUT csn bigint, OUT chunks integer, OUT xid xid) RETURNS SETOF record
+    LANGUAGE c STABLE ROWS 10 AS 'MODULE_PATHNAME', 'waybill_unplaced';
+COMMENT ON FUNCTION waybill_internal.unplaced IS 'prepared transactions that are committed and have no place in the log yet';
+CREATE VIEW waybill_internal.unplaced_chunk AS
+SELECT p.* FROM waybill_internal.unplaced() u JOIN waybill_internal.prepared_log p ON p.tableoid = u.slot AND p.csn = u.csn
+WHERE p.chunk >= 0;
+COMMENT ON VIEW waybill_internal.unplaced_chunk IS 'their changes';
 CREATE SEQUENCE waybill_internal.prepared_slot_seq AS bigint MINVALUE 0 START 0; -- the slot that is being filled
 SELECT pg_catalog.setval('waybill_internal.prepared_slot_seq', 0);
 
@@ -137,6 +143,50 @@ CREATE SEQUENCE waybill.stream_id_seq AS integer OWNED BY waybill.stream.id;
 -- A dump has them; CREATE EXTENSION makes the first, "default".
 SELECT pg_catalog.pg_extension_config_dump('waybill.stream', 'WHERE id <> 1');
 SELECT pg_catalog.pg_extension_config_dump('waybill.stream_id_seq', '');
+
+---------------------------------------------------------------------------------------------------------------------
+-- Logical replication: a publication FOR ALL TABLES has our tables too. What happens in them is this database's own
+-- affair: nothing of it is decoded, and what comes from another database is refused.
+---------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION waybill_internal.write_unseen() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'waybill_write_unseen';
+COMMENT ON FUNCTION waybill_internal.write_unseen() IS
+    'inserts rows so that logical decoding does not see them, and refuses what a subscription brings; a trigger of all tables of the extension';
+
+CREATE FUNCTION waybill_internal.is_replicated() RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'waybill_is_replicated';
+COMMENT ON FUNCTION waybill_internal.is_replicated IS 'whether a worker of a subscription is at work here';
+
+CREATE FUNCTION waybill_internal.delete_unseen("table" regclass, "row" tid) RETURNS void
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_delete_unseen';
+COMMENT ON FUNCTION waybill_internal.delete_unseen IS 'deletes a row without telling subscribers';
+
+CREATE FUNCTION waybill_internal.empty_table("table" text) RETURNS void
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_empty_table';
+COMMENT ON FUNCTION waybill_internal.empty_table IS
+    'empties a table of waybill_internal as TRUNCATE does, without telling subscribers; its strongest lock is the caller''s';
+
+-- Triggers fire in the order of their names, and write_unseen is to be the last before a row is stored.
+DO $$
+DECLARE
+    own pg_catalog.regclass;
+BEGIN
+    FOR own IN SELECT oid FROM pg_catalog.pg_class
+               WHERE relkind = 'r' AND relnamespace IN ('waybill'::pg_catalog.regnamespace, 'waybill_internal'::pg_catalog.regnamespace)
+    LOOP
+        EXECUTE pg_catalog.format('CREATE TRIGGER write_unseen BEFORE INSERT OR UPDATE OR DELETE ON %s
+                                   FOR EACH ROW EXECUTE FUNCTION waybill_internal.write_unseen()', own);
+        EXECUTE pg_catalog.format('CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON %s
+                                   FOR EACH STATEMENT EXECUTE FUNCTION waybill_internal.write_unseen()', own);
+        EXECUTE pg_catalog.format('ALTER TABLE ONLY %s REPLICA IDENTITY NOTHING,
+                                   ENABLE ALWAYS TRIGGER write_unseen, ENABLE ALWAYS TRIGGER refuse_truncate', own);
+    END LOOP;
+END
+$$;
+
+INSERT INTO waybill_internal.original_source
+SELECT pg_catalog.gen_random_uuid(), oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Capture
@@ -891,22 +941,25 @@ BEGIN
     released := waybill_internal.released_csn();
     place := released;
     FOR prepared IN
-        SELECT tableoid::regclass AS slot, csn, chunks, xid FROM waybill_internal.prepared_log
-        WHERE chunk = 0 AND csn <= drawn ORDER BY csn -- others may have ordinary ones before them that are not visible yet
+        SELECT u.* FROM waybill_internal.unplaced() u
+        WHERE u.csn <= drawn ORDER BY u.csn -- others may have ordinary ones before them that are not visible yet
     LOOP
         place := greatest(prepared.csn, place + 1);
         IF prepared.csn < place AND place % room = 0 THEN -- PREPARE refuses when so many could be in flight
             RAISE internal_error USING MESSAGE = format('no csn is left for a prepared transaction behind %s', released);
         END IF;
-        EXECUTE format('WITH taken AS (DELETE FROM %s p USING generate_series(0, $2 - 1) c
-                                       WHERE p.chunk = c AND p.csn = $1 RETURNING p.*)
-                        INSERT INTO waybill_internal.segment_%s (csn, committed_at, chunk, chunks, changes, timeline, xid, payload)
-                        SELECT $3, $4, chunk, chunks, changes, $5, xid, payload FROM taken',
-                       prepared.slot, waybill_internal.sequence_value('segment_seq') % 8)
+        -- Deleting the chunks would be seen by logical decoding, and leave dead rows.
+        EXECUTE format('WITH placed AS (INSERT INTO %2$s (csn, committed_at, chunk, chunks, changes, timeline, xid, payload)
+                                        VALUES ($1, $4, -1, 0, 0, $5, $6, ''''))
+                        INSERT INTO waybill_internal.segment_%1$s (csn, committed_at, chunk, chunks, changes, timeline, xid, payload)
+                        SELECT $3, $4, p.chunk, p.chunks, p.changes, $5, p.xid, p.payload
+                        FROM generate_series(0, $2 - 1) c JOIN ONLY %2$s p ON p.chunk = c AND p.csn = $1',
+                       waybill_internal.sequence_value('segment_seq') % 8, prepared.slot)
             USING prepared.csn, prepared.chunks, place, waybill_internal.committed_at(prepared.xid),
                   -- that of the change behind it, so that positions grow
                   coalesce((SELECT l.timeline FROM waybill_internal.change_log l WHERE l.csn > place ORDER BY l.csn LIMIT 1),
-                           release.timeline);
+                           release.timeline),
+                  prepared.xid;
         moved := true;
     END LOOP;
     place := greatest(place, drawn);
@@ -968,7 +1021,7 @@ COMMENT ON FUNCTION waybill_internal.acknowledged_by_all IS 'the csn up to which
 -- Rotation and reclaim (proved by exhaustive search of all interleavings):
 -- a writer takes its csn first, then reads the segment number. To rotate, the next slot must be free; the segment number
 -- moves on; then upto = the last csn there is. Whoever still writes to the closed segment has a csn <= upto, so once every
--- stream acknowledged upto, nobody can write there and all it holds is acknowledged: TRUNCATE. (Whoever places prepared
+-- stream acknowledged upto, nobody can write there and all it holds is acknowledged: it is emptied. (Whoever places prepared
 -- transactions writes there under a csn between those drawn: it is kept out by the lock on waybill_internal.released.)
 CREATE FUNCTION waybill.maintain(idle boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1013,16 +1066,17 @@ BEGIN
             upto := waybill_internal.last_csn();
             PERFORM setval(format('waybill_internal.segment_%s_upto_seq', slot), upto);
         END IF;
-        -- The slot is marked free before the TRUNCATE commits, which only matters here, under the locks. If the TRUNCATE
-        -- fails, old rows stay until the slot's next turn, all of them acknowledged.
+        -- The slot is marked free before its emptying commits, which only matters here, under the locks. If that fails, old
+        -- rows stay until the slot's next turn, all of them acknowledged.
         IF upto > 0 AND acknowledged >= upto
             AND waybill_internal.try_lock(format('waybill_internal.segment_%s', slot), 'ACCESS EXCLUSIVE') THEN
-            EXECUTE format('TRUNCATE ONLY waybill_internal.segment_%s', slot);
+            PERFORM waybill_internal.empty_table(format('segment_%s', slot));
             PERFORM setval(format('waybill_internal.segment_%s_upto_seq', slot), 0);
             emptied := emptied + 1;
         END IF;
     END LOOP;
-    PERFORM waybill_internal.maintain_prepared_log(CASE WHEN idle THEN 1 ELSE full_size END);
+    -- Little is kept of the prepared log: whoever looks for what has no place yet passes by what has.
+    PERFORM waybill_internal.maintain_prepared_log(CASE WHEN idle THEN 1 ELSE least(full_size, 262144) END);
     RETURN emptied;
 END
 $$;
@@ -1030,18 +1084,17 @@ COMMENT ON FUNCTION waybill.maintain IS
     'goes on to the next segment when the current one is full (idle: when it is not empty), empties those that every stream acknowledged; waits for nobody; returns how many it emptied';
 
 -- A transaction keeps the lock on the slot that it wrote to from PREPARE to COMMIT PREPARED: who gets the slot's strongest
--- lock, and then sees nothing in it, has it for himself. Which slot is the current one is no more than a hint.
+-- lock, and then sees that all in it has its place, has it for himself. Which slot is the current one is no more than a
+-- hint.
 CREATE FUNCTION waybill_internal.maintain_prepared_log(full_size bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     current CONSTANT bigint := waybill_internal.sequence_value('prepared_slot_seq');
     other CONSTANT text := format('waybill_internal.prepared_%s', 1 - current);
-    nothing_in_it boolean;
 BEGIN
     IF pg_relation_size(other::regclass) > 0 AND waybill_internal.try_lock(other, 'ACCESS EXCLUSIVE') THEN
-        EXECUTE format('SELECT NOT EXISTS (SELECT FROM ONLY %s)', other) INTO nothing_in_it;
-        IF nothing_in_it THEN
-            EXECUTE format('TRUNCATE ONLY %s', other);
+        IF NOT EXISTS (SELECT FROM waybill_internal.unplaced() u WHERE u.slot = other::regclass) THEN
+            PERFORM waybill_internal.empty_table(format('prepared_%s', 1 - current));
         END IF;
     END IF;
     IF pg_relation_size(other::regclass) = 0
@@ -1050,7 +1103,7 @@ BEGIN
     END IF;
     IF pg_relation_size('waybill_internal.released') >= full_size AND waybill_internal.try_lock('waybill_internal.released', 'ACCESS EXCLUSIVE') THEN
         PERFORM setval('waybill_internal.released_seq', waybill_internal.released_csn());
-        TRUNCATE waybill_internal.released;
+        PERFORM waybill_internal.empty_table('released');
     END IF;
 END
 $$;
@@ -1071,6 +1124,17 @@ COMMENT ON FUNCTION waybill_internal.try_lock IS 'locks a table of the extension
 -- Streams
 ---------------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION waybill_internal.forget_stream(stream integer) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM waybill_internal.delete_unseen('waybill.stream', s.ctid) FROM waybill.stream s WHERE s.id = stream;
+    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill_internal.stream_%s_acknowledged_seq', stream);
+    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill_internal.stream_%s_acknowledged_at_seq', stream);
+    EXECUTE format('DROP SEQUENCE waybill_internal.stream_%1$s_acknowledged_seq, waybill_internal.stream_%1$s_acknowledged_at_seq', stream);
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.forget_stream IS 'removes a stream and its sequences';
+
 -- A stream's sequences come and go with its row, also when pg_restore copies the row.
 CREATE FUNCTION waybill_internal.stream_created() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1078,8 +1142,11 @@ DECLARE
     position CONSTANT text := format('waybill_internal.stream_%s_acknowledged_seq', NEW.id);
     moved_at CONSTANT text := format('waybill_internal.stream_%s_acknowledged_at_seq', NEW.id);
 BEGIN
+    IF waybill_internal.is_replicated() THEN
+        RETURN NULL;
+    END IF;
     -- A dump's "default" that is not the first one any more: it had been dropped and created anew.
-    DELETE FROM waybill.stream s WHERE s.name = NEW.name AND s.id = 1;
+    PERFORM waybill_internal.forget_stream(s.id) FROM waybill.stream s WHERE s.name = NEW.name AND s.id = 1;
     EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', position);
     EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', moved_at);
     -- Prepared transactions to come get their place behind what safe_csn() returns. (Before the first transaction, as in
@@ -1098,13 +1165,13 @@ COMMENT ON FUNCTION waybill_internal.stream_created IS 'makes the sequences of a
 CREATE FUNCTION waybill_internal.stream_dropped() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill_internal.stream_%s_acknowledged_seq', OLD.id);
-    EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill_internal.stream_%s_acknowledged_at_seq', OLD.id);
-    EXECUTE format('DROP SEQUENCE waybill_internal.stream_%1$s_acknowledged_seq, waybill_internal.stream_%1$s_acknowledged_at_seq', OLD.id);
-    RETURN OLD;
+    IF NOT waybill_internal.is_replicated() THEN
+        PERFORM waybill_internal.forget_stream(OLD.id);
+    END IF;
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.stream_dropped IS 'drops the sequences of a stream; a trigger of waybill.stream';
+COMMENT ON FUNCTION waybill_internal.stream_dropped IS 'drops a stream whose row is deleted by hand; a trigger of waybill.stream';
 
 CREATE TRIGGER created BEFORE INSERT ON waybill.stream FOR EACH ROW EXECUTE FUNCTION waybill_internal.stream_created();
 CREATE TRIGGER dropped BEFORE DELETE ON waybill.stream FOR EACH ROW EXECUTE FUNCTION waybill_internal.stream_dropped();
@@ -1113,15 +1180,14 @@ ALTER TABLE waybill.stream ENABLE ALWAYS TRIGGER created, ENABLE ALWAYS TRIGGER 
 CREATE FUNCTION waybill.create_stream(name text, tables text[] DEFAULT NULL) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    new_id integer;
+    new_id CONSTANT integer := nextval('waybill.stream_id_seq');
 BEGIN
     IF EXISTS (SELECT FROM waybill.stream s WHERE s.name = create_stream.name) THEN
         RAISE duplicate_object USING MESSAGE = format('stream "%s" already exists', name);
     END IF;
     -- Until this transaction ends nothing is reclaimed that the new stream is to get.
     LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE;
-    INSERT INTO waybill.stream (id, name, tables)
-    VALUES (nextval('waybill.stream_id_seq'), create_stream.name, create_stream.tables) RETURNING id INTO new_id;
+    INSERT INTO waybill.stream (id, name, tables) VALUES (new_id, create_stream.name, create_stream.tables);
     RETURN new_id;
 END
 $$;
@@ -1137,7 +1203,7 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(2003790188, old_id) THEN
         RAISE object_in_use USING MESSAGE = format('stream "%s" is being shipped', name), HINT = 'Stop its shipper first.';
     END IF;
-    DELETE FROM waybill.stream WHERE id = old_id;
+    PERFORM waybill_internal.forget_stream(old_id);
 END
 $$;
 COMMENT ON FUNCTION waybill.drop_stream IS 'drops a stream: the log no longer keeps anything for it';
@@ -1172,13 +1238,12 @@ CREATE FUNCTION waybill_internal.backlog("table" regclass, acknowledged bigint,
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     counted CONSTANT integer := 2000;
-    by_index CONSTANT text := CASE "table" WHEN 'waybill_internal.prepared_log'::regclass THEN 'chunk, csn' ELSE 'csn, chunk' END;
     chunks integer;
     pages bigint;
     looked_at record;
 BEGIN
     EXECUTE format('SELECT count(*), coalesce(sum(c.changes), 0), coalesce(sum(octet_length(c.payload)), 0), (array_agg(c.committed_at))[1]
-                    FROM (SELECT * FROM %s WHERE csn > $1 ORDER BY %s LIMIT $2) c', "table", by_index)
+                    FROM (SELECT * FROM %s WHERE csn > $1 ORDER BY csn, chunk LIMIT $2) c', "table")
         INTO chunks, changes, bytes, oldest USING acknowledged, counted;
     IF chunks < counted THEN
         RETURN;
@@ -1217,7 +1282,8 @@ AS $$
     CROSS JOIN LATERAL (
         SELECT sum(c.changes)::bigint AS changes, sum(c.bytes)::bigint AS bytes, min(c.oldest) AS oldest
         FROM (SELECT * FROM waybill_internal.backlog('waybill_internal.change_log', p.acknowledged)
-              UNION ALL SELECT * FROM waybill_internal.backlog('waybill_internal.prepared_log', -1)) c) b
+              UNION ALL SELECT sum(u.changes), sum(octet_length(u.payload)), min(u.committed_at)
+              FROM waybill_internal.unplaced_chunk u) c) b
     CROSS JOIN (
         SELECT count(*) FILTER (WHERE inhparent = 'waybill_internal.change_log'::regclass AND pg_relation_size(inhrelid) > 0)
                    AS segments,
@@ -1297,3 +1363,16 @@ CREATE EVENT TRIGGER waybill_watch_drop ON sql_drop EXECUTE FUNCTION waybill_int
 ALTER EVENT TRIGGER waybill_guard_triggers ENABLE ALWAYS;
 ALTER EVENT TRIGGER waybill_watch_ddl ENABLE ALWAYS;
 ALTER EVENT TRIGGER waybill_watch_drop ENABLE ALWAYS;
+
+DO $$
+DECLARE
+    publications CONSTANT text := (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(pubname), ', ' ORDER BY pubname)
+                                   FROM pg_catalog.pg_publication WHERE puballtables);
+BEGIN
+    IF publications IS NOT NULL THEN
+        RAISE WARNING USING MESSAGE = pg_catalog.format('tables of waybill are in publications FOR ALL TABLES: %s', publications),
+            DETAIL = 'Nothing of them is sent, and subscriptions go on; but to be created or refreshed they need tables of these names.',
+            HINT = 'Create the extension at the subscribers, too, or publish FOR TABLES IN SCHEMA.';
+    END IF;
+END
+$$;

@@ -89,7 +89,7 @@ def test_prepared_transactions_keep_their_place_through_crashes(installation, br
         print(report, f"prepared={writers.prepared}")
         assert writers.prepared > 100
         # What was prepared for long is out of the way again.
-        assert pipeline.value("SELECT count(*) FROM waybill_internal.prepared_log") == 0
+        assert pipeline.value("SELECT count(*) FROM waybill_internal.unplaced()") == 0
         pipeline.close()
 
 
