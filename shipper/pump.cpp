@@ -24,6 +24,8 @@
 #include <array>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace waybill {
 
@@ -122,7 +124,11 @@ Stream Pump::open_log() {
     // Settings that do not fit a table are to be told now, not when its first change comes. Not by the format that is
     // going to be used: these shapes are not the log's.
     const std::unique_ptr<Format> trial = make_format_(stream.source);
-    for (const Shape &table : change_log_.captured_tables()) static_cast<void>(trial->topic(table));
+    const std::vector<Shape> tables = change_log_.captured_tables();
+    for (const Shape &table : tables) trial->try_settings(table);
+    if (!std::exchange(rules_are_told_, true))
+        for (const IdleRule &rule : trial->idle_rules(tables))
+            if (rule.hides) log_.warning("{}", rule.text);
     return stream;
 }
 

@@ -37,6 +37,10 @@ public:
     void encode(const Change &change, std::int64_t now_us, MessageSink &sink) override;
     void end_transaction(MessageSink &sink) override;
     void heartbeat(std::int64_t now_us, MessageSink &sink) override { heartbeat_.publish(now_us, sink); }
+    void try_settings(const Shape &shape) const override { plans_.try_settings(shape); }
+    [[nodiscard]] std::vector<IdleRule> idle_rules(std::span<const Shape> tables) const override {
+        return plans_.shaping().idle_rules(tables);
+    }
     [[nodiscard]] std::vector<std::string_view> other_topics() const override;
 
 protected:

@@ -105,6 +105,12 @@ public:
     // Makes a record that says that the stream is alive. Not a change: it has no position.
     virtual void heartbeat(std::int64_t now_us, MessageSink &sink) = 0;
 
+    // Throws what topic() and encode() throw of settings that do not fit the table, for a fraction of their work.
+    virtual void try_settings(const Shape &shape) const = 0;
+
+    // The rules of the settings that match nothing of `tables`.
+    [[nodiscard]] virtual std::vector<IdleRule> idle_rules(std::span<const Shape> tables) const = 0;
+
     // Topics of records that are no change of a table: of transactions, of heartbeats. They live as long as the format.
     [[nodiscard]] virtual std::vector<std::string_view> other_topics() const = 0;
 };

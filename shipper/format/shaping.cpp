@@ -36,6 +36,10 @@ std::string table_name(const Shape &shape) {
     return shape.schema + '.' + shape.table;
 }
 
+const char *setting_of(ColumnChange change) {
+    return change == ColumnChange::mask ? mask_setting : change == ColumnChange::hash ? hash_setting : truncate_setting;
+}
+
 // The two sides of "PATTERN=VALUE". What is no such pair is not repeated in the error when it may hold a secret.
 std::pair<std::string, std::string> split(const std::string &text, const std::string &setting,
                                           const std::string &value) {
@@ -106,6 +110,17 @@ std::string legal_topic(std::string_view name) {
     return topic;
 }
 
+std::optional<std::vector<std::uint16_t>> find_columns(const Shape &shape, std::span<const std::string> names) {
+    std::vector<std::uint16_t> found;
+    for (const std::string &name : names) {
+        const auto column = std::find_if(shape.columns.begin(), shape.columns.end(),
+                                         [&](const Column &one) { return one.name == name; });
+        if (column == shape.columns.end()) return std::nullopt;
+        found.push_back(static_cast<std::uint16_t>(column - shape.columns.begin()));
+    }
+    return found;
+}
+
 Shaping::Shaping(const ShapingOptions &options)
     : include_tables_(make_patterns(options.include_tables, "tables.include")),
       exclude_tables_(make_patterns(options.exclude_tables, "tables.exclude")),
@@ -167,18 +182,19 @@ std::string Shaping::topic(const Shape &shape, std::string_view prefix, std::str
 
 std::vector<std::uint16_t> Shaping::key(const Shape &shape) const {
     const std::string name = table_name(shape);
-    const auto rule =
-        std::find_if(keys_.begin(), keys_.end(), [&](const KeyRule &one) { return one.table.matches(name); });
-    if (rule == keys_.end()) return shape.key;
-    std::vector<std::uint16_t> key;
-    for (const std::string &wanted : rule->columns) {
-        const auto column = std::find_if(shape.columns.begin(), shape.columns.end(),
-                                         [&](const Column &one) { return one.name == wanted; });
-        if (column == shape.columns.end())
-            throw wrong(key_setting, rule->text, "names column \"" + wanted + "\", which table " + name + " has not");
-        key.push_back(static_cast<std::uint16_t>(column - shape.columns.begin()));
+    const KeyRule *unfit = nullptr;
+    for (const KeyRule &rule : keys_) {
+        if (!rule.table.matches(name)) continue;
+        if (std::optional<std::vector<std::uint16_t>> key = find_columns(shape, rule.columns)) return *std::move(key);
+        if (unfit == nullptr) unfit = &rule;
     }
-    return key;
+    if (unfit == nullptr) return shape.key;
+    const auto missing = std::find_if(unfit->columns.begin(), unfit->columns.end(), [&](const std::string &column) {
+        return !find_columns(shape, {&column, 1});
+    });
+    throw wrong(key_setting, unfit->text,
+                "names column \"" + *missing + "\", which table " + name +
+                    " has not; for changes from before it was renamed, add a rule with the name that it had");
 }
 
 const Shaping::ChangeRule *Shaping::change_of(const std::string &column) const {
@@ -196,12 +212,55 @@ ColumnRule Shaping::column(const Shape &shape, std::uint16_t position) const {
     if (rule.change == ColumnChange::mask || rule.change == ColumnChange::truncate) {
         const std::vector<std::uint16_t> columns = key(shape);
         if (std::find(columns.begin(), columns.end(), position) != columns.end())
-            throw wrong(rule.change == ColumnChange::mask ? mask_setting : truncate_setting, found->text,
+            throw wrong(setting_of(rule.change), found->text,
                         "matches " + name +
                             ", a column of the table's key: it would make different keys equal; "
                             "hash it (columns.hash) or give the table another key (tables.key)");
     }
     return rule;
+}
+
+std::vector<IdleRule> Shaping::idle_rules(std::span<const Shape> tables) const {
+    std::vector<IdleRule> idle;
+    const auto note = [&](const std::string &setting, const std::string &text, const std::string &lack, bool hides) {
+        idle.push_back(
+            {.text = wrong(setting, text, lack + (hides ? ", so it keeps nothing back" : "")).what(), .hides = hides});
+    };
+    const auto matches_table = [&](const Pattern &pattern) {
+        return std::ranges::any_of(tables, [&](const Shape &table) { return pattern.matches(table_name(table)); });
+    };
+    const auto matches_column = [&](const Pattern &pattern) {
+        return std::ranges::any_of(tables, [&](const Shape &table) {
+            const std::string prefix = table_name(table) + '.';
+            return std::ranges::any_of(table.columns,
+                                       [&](const Column &column) { return pattern.matches(prefix + column.name); });
+        });
+    };
+    const std::string no_table = "matches no captured table";
+    const std::string no_column = "matches no column of a captured table";
+
+    for (const Pattern &one : include_tables_)
+        if (!matches_table(one)) note("tables.include", one.text(), no_table, false);
+    for (const Pattern &one : exclude_tables_)
+        if (!matches_table(one)) note("tables.exclude", one.text(), no_table, true);
+    for (const Pattern &one : include_columns_)
+        if (!matches_column(one)) note("columns.include", one.text(), no_column, false);
+    for (const Pattern &one : exclude_columns_)
+        if (!matches_column(one)) note("columns.exclude", one.text(), no_column, true);
+    for (const ChangeRule &one : changes_)
+        if (!matches_column(one.column)) note(setting_of(one.rule.change), one.text, no_column, true);
+    for (const Route &one : routes_)
+        if (!matches_table(one.table)) note(route_setting, one.table.text() + "=" + one.topic.text(), no_table, false);
+    for (const KeyRule &one : keys_) {
+        if (!matches_table(one.table))
+            note(key_setting, one.text, no_table, false);
+        else if (std::ranges::none_of(tables, [&](const Shape &table) {
+                     return one.table.matches(table_name(table)) && find_columns(table, one.columns);
+                 }))
+            note(key_setting, one.text,
+                 "names columns that none of its tables has now; it counts for older changes only", false);
+    }
+    return idle;
 }
 
 } // namespace waybill

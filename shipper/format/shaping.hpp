@@ -7,6 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,8 +40,18 @@ struct ColumnRule {
     std::size_t characters = 0; // truncate: how many are left
 };
 
+// A rule that does nothing to the tables there are.
+struct IdleRule {
+    std::string text; // one line: which rule, and what it misses
+    bool hides;       // what it was to keep back is published
+};
+
 // Makes `name` a topic's name as Debezium does: what Kafka does not allow becomes "_", and 249 characters are left.
 [[nodiscard]] std::string legal_topic(std::string_view name);
+
+// Where the columns of these names are; nothing unless the shape has them all.
+[[nodiscard]] std::optional<std::vector<std::uint16_t>> find_columns(const Shape &shape,
+                                                                     std::span<const std::string> names);
 
 // The rules, read once. Of several that match a table or column the first one counts.
 class Shaping {
@@ -53,13 +65,17 @@ public:
     // The first route whose pattern matches, or else topics.name. Throws ConfigError when nothing is left of the name.
     [[nodiscard]] std::string topic(const Shape &shape, std::string_view prefix, std::string_view database) const;
 
-    // Positions of the key's columns in the key's order: the table's own key unless tables.key says otherwise.
-    // Throws ConfigError when that names a column the table does not have.
+    // Positions of the key's columns in the key's order: the table's own key unless tables.key says otherwise. Of the
+    // rules for the table the first one counts whose columns the shape has, so that there can be one for each name that
+    // a column had. Throws ConfigError when the shape fits none of them.
     [[nodiscard]] std::vector<std::uint16_t> key(const Shape &shape) const;
 
     // What becomes of the column at `position` of the shape: of mask, hash and truncate the first that matches.
     // Throws ConfigError when different keys would become equal, and what key() throws.
     [[nodiscard]] ColumnRule column(const Shape &shape, std::uint16_t position) const;
+
+    // The rules that match nothing of `tables`.
+    [[nodiscard]] std::vector<IdleRule> idle_rules(std::span<const Shape> tables) const;
 
 private:
     struct KeyRule {

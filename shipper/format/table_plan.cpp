@@ -62,6 +62,13 @@ TablePlan TablePlans::make(const Shape &shape, const Dimensions &dimensions) {
     return plan;
 }
 
+// Only a rule for a column of the key can be wrong.
+void TablePlans::try_settings(const Shape &shape) const {
+    if (!shaping_.publishes(shape)) return;
+    static_cast<void>(shaping_.topic(shape, options_.prefix, source_.database));
+    for (const std::uint16_t position : shaping_.key(shape)) static_cast<void>(shaping_.column(shape, position));
+}
+
 ColumnPlan TablePlans::make_column(const Shape &shape, std::uint16_t position, bool first,
                                    const Dimensions &dimensions) const {
     const Column &column = shape.columns[position];

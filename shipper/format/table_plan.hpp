@@ -74,10 +74,14 @@ public:
         return plan.arrays.empty() ? plan : fit_arrays(plan, change);
     }
 
+    // Throws ConfigError when the settings do not fit the table.
+    void try_settings(const Shape &shape) const;
+
     // Whether the options say that such a change is not to be published.
     [[nodiscard]] bool is_skipped(const Change &change, const TablePlan &plan) const;
 
     [[nodiscard]] const FormatOptions &options() const { return options_; }
+    [[nodiscard]] const Shaping &shaping() const { return shaping_; }
 
 private:
     [[nodiscard]] const TablePlan &find_or_make(const Shape &shape);

@@ -363,6 +363,8 @@ public:
         const std::string key = std::to_string(heartbeat_number);
         sink.message({.topic = "h", .partition = 0, .key = key, .value = "v", .headers = {}});
     }
+    void try_settings(const Shape & /*shape*/) const override {}
+    [[nodiscard]] std::vector<IdleRule> idle_rules(std::span<const Shape> /*tables*/) const override { return {}; }
     [[nodiscard]] std::vector<std::string_view> other_topics() const override { return {}; }
 
 private:

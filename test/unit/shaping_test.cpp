@@ -145,8 +145,50 @@ TEST(Shaping, TakesAnotherKeyInTheOrderGiven) {
 
 TEST(Shaping, NamesTheTableThatLacksAKeysColumn) {
     const Shaping shaping({.keys = {"public\\.orders=id,nr"}});
-    EXPECT_EQ(error([&] { static_cast<void>(shaping.key(orders)); }),
-              "tables.key: \"public\\.orders=id,nr\" names column \"nr\", which table public.orders has not");
+    EXPECT_EQ(
+        error([&] { static_cast<void>(shaping.key(orders)); }),
+        "tables.key: \"public\\.orders=id,nr\" names column \"nr\", which table public.orders has not; for changes "
+        "from before it was renamed, add a rule with the name that it had");
+}
+
+TEST(Shaping, TakesTheFirstKeyRuleWhoseColumnsTheTableHas) {
+    const Shaping shaping({.keys = {"public\\.orders=buyer", "public\\.orders=customer", "public\\.orders=id"}});
+    EXPECT_EQ(shaping.key(orders), Positions{1});
+    Shape earlier = orders;
+    earlier.columns[3].name = "buyer";
+    EXPECT_EQ(shaping.key(earlier), Positions{3});
+    const Shaping unfit({.keys = {"public\\.orders=nr", "public\\.orders=no"}});
+    EXPECT_NE(error([&] { static_cast<void>(unfit.key(orders)); }).find("orders=nr"), std::string::npos);
+}
+
+TEST(Shaping, TellsRulesThatMatchNothing) {
+    const auto idle = [](const ShapingOptions &options) {
+        std::vector<std::string> found;
+        for (const IdleRule &rule : Shaping(options).idle_rules({&orders, 1}))
+            found.push_back((rule.hides ? "! " : "") + rule.text);
+        return found;
+    };
+    using Texts = std::vector<std::string>;
+    EXPECT_EQ(idle({.include_tables = {"a"}}), Texts{"tables.include: \"a\" matches no captured table"});
+    EXPECT_EQ(idle({.exclude_tables = {"a"}}),
+              Texts{"! tables.exclude: \"a\" matches no captured table, so it keeps nothing back"});
+    EXPECT_EQ(idle({.keys = {"a=id"}}), Texts{"tables.key: \"a=id\" matches no captured table"});
+    EXPECT_EQ(idle({.keys = {".*=nr", ".*=id"}}),
+              Texts{"tables.key: \".*=nr\" names columns that none of its tables has now; it counts for older changes "
+                    "only"});
+    EXPECT_EQ(idle({.include_columns = {"a"}}), Texts{"columns.include: \"a\" matches no column of a captured table"});
+    const std::string no_column = "\" matches no column of a captured table, so it keeps nothing back";
+    EXPECT_EQ(idle({.exclude_columns = {"a"}}), Texts{"! columns.exclude: \"a" + no_column});
+    EXPECT_EQ(idle({.mask = {"a=*"}}), Texts{"! columns.mask: \"a=*" + no_column});
+    EXPECT_EQ(idle({.hash = {"a=pepper"}}), Texts{"! columns.hash: \"a=****" + no_column});
+    EXPECT_EQ(idle({.truncate = {"a=3"}}), Texts{"! columns.truncate: \"a=3" + no_column});
+    EXPECT_EQ(idle({.routes = {"a=b"}}), Texts{"topics.routes: \"a=b\" matches no captured table"});
+    EXPECT_EQ(idle({.include_tables = {"public.*"},
+                    .keys = {".*=customer"},
+                    .exclude_columns = {".*note"},
+                    .mask = {".*\\.email=*"},
+                    .routes = {"public\\.(.*)=$1"}}),
+              Texts{});
 }
 
 TEST(Shaping, PublishesIncludedColumnsWithoutTheExcludedOnes) {
