@@ -5,8 +5,13 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <string_view>
 
 namespace waybill {
@@ -84,6 +89,29 @@ void set(rd_kafka_conf_t *conf, const std::string &name, const std::string &valu
     }
 }
 
+// librdkafka takes GSSAPI when nobody names a mechanism, and then runs kinit, which says nothing about that.
+void require_mechanism(rd_kafka_conf_t *conf, const Properties &properties) {
+    const auto names_mechanism = [](const auto &one) {
+        return one.first == "sasl.mechanisms" || one.first == "sasl.mechanism";
+    };
+    if (uses_sasl(property(*conf, "security.protocol")) && std::ranges::none_of(properties, names_mechanism))
+        throw ConfigError("kafka.\"sasl.mechanisms\" is not set, but kafka.\"security.protocol\" asks for SASL; set it "
+                          "to what the brokers offer: \"PLAIN\", \"SCRAM-SHA-512\", \"OAUTHBEARER\" or \"GSSAPI\"");
+}
+
+// OpenSSL's error for a file that is not there has no path.
+void require_files(rd_kafka_conf_t *conf) {
+    if (!uses_tls(property(*conf, "security.protocol"))) return;
+    for (const char *const name : {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
+                                   "ssl.crl.location", "ssl.keystore.location"}) {
+        const std::string path = property(*conf, name);
+        if (path.empty() || (path == "probe" && std::string_view(name) == "ssl.ca.location")) continue;
+        if (access(path.c_str(), R_OK) != 0)
+            throw ConfigError("could not read " + path + ", which kafka.\"" + name +
+                              "\" names: " + std::strerror(errno));
+    }
+}
+
 } // namespace
 
 void DestroyConf::operator()(rd_kafka_conf_s *conf) const noexcept {
@@ -103,11 +131,44 @@ KafkaConf make_conf(const Properties &properties) {
         set(conf.get(), "reconnect.backoff.max.ms", "10000");
     for (const auto &[name, value] : properties) set(conf.get(), name, value);
     for (const auto &[name, value] : required) set(conf.get(), name, value);
+    require_mechanism(conf.get(), properties);
+    require_files(conf.get());
     return conf;
 }
 
 void check_properties(const Properties &properties) {
     static_cast<void>(make_conf(properties));
+}
+
+std::string property(const rd_kafka_conf_s &conf, const char *name) {
+    std::array<char, 4096> value{};
+    std::size_t size = value.size();
+    return rd_kafka_conf_get(&conf, name, value.data(), &size) == RD_KAFKA_CONF_OK ? value.data() : "";
+}
+
+std::int64_t number_property(const rd_kafka_conf_s &conf, const char *name) {
+    const std::string text = property(conf, name);
+    std::int64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+std::string library_warning(const Properties &properties) {
+    constexpr int fixed_in = 0x020601ff;
+    const bool uses_scram = std::ranges::any_of(properties, [](const auto &one) {
+        return (one.first == "sasl.mechanisms" || one.first == "sasl.mechanism") && one.second.starts_with("SCRAM");
+    });
+    if (!uses_scram || rd_kafka_version() >= fixed_in) return "";
+    return std::string("librdkafka ") + rd_kafka_version_str() +
+           " cannot do SCRAM with Kafka 4 brokers; use librdkafka 2.6.1 or later, or PLAIN over TLS";
+}
+
+bool uses_tls(std::string_view protocol) {
+    return protocol == "ssl" || protocol == "sasl_ssl";
+}
+
+bool uses_sasl(std::string_view protocol) {
+    return protocol == "sasl_plaintext" || protocol == "sasl_ssl";
 }
 
 Partitioner find_partitioner(const Properties &properties) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,19 @@ using KafkaConf = std::unique_ptr<rd_kafka_conf_s, DestroyConf>;
 
 // The same, for its errors only.
 void check_properties(const Properties &properties);
+
+// The value that holds in `conf`, whoever gave it; empty when there is none.
+[[nodiscard]] std::string property(const rd_kafka_conf_s &conf, const char *name);
+
+// The same for a number; 0 when there is none.
+[[nodiscard]] std::int64_t number_property(const rd_kafka_conf_s &conf, const char *name);
+
+// What the linked librdkafka cannot do of what is configured; empty: nothing.
+[[nodiscard]] std::string library_warning(const Properties &properties);
+
+// Of a value of security.protocol, as property() gives it.
+[[nodiscard]] bool uses_tls(std::string_view protocol);
+[[nodiscard]] bool uses_sasl(std::string_view protocol);
 
 // Like rd_kafka_msg_partitioner_murmur2() and its kin.
 using Partitioner = std::int32_t (*)(const rd_kafka_topic_s *topic, const void *key, std::size_t key_size,

@@ -1,9 +1,9 @@
 #include "kafka_publisher.hpp"
 
-#include "deleter.hpp"
 #include "errors.hpp"
-
-#include <librdkafka/rdkafka.h>
+#include "kafka_admin.hpp"
+#include "kafka_handles.hpp"
+#include "kafka_remedy.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -18,60 +18,12 @@ namespace waybill {
 
 namespace {
 
-using Queue = std::unique_ptr<rd_kafka_queue_t, Deleter<rd_kafka_queue_destroy>>;
-using Event = std::unique_ptr<rd_kafka_event_t, Deleter<rd_kafka_event_destroy>>;
-using Topic = std::unique_ptr<rd_kafka_topic_t, Deleter<rd_kafka_topic_destroy>>;
-using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Deleter<rd_kafka_metadata_destroy>>;
-using Headers = std::unique_ptr<rd_kafka_headers_t, Deleter<rd_kafka_headers_destroy>>;
-using Error = std::unique_ptr<rd_kafka_error_t, Deleter<rd_kafka_error_destroy>>;
-using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Deleter<rd_kafka_NewTopic_destroy>>;
-using AdminOptions = std::unique_ptr<rd_kafka_AdminOptions_t, Deleter<rd_kafka_AdminOptions_destroy>>;
-void free_text(char *text) {
-    rd_kafka_mem_free(nullptr, text);
-}
-using ErrorText = std::array<char, 512>;
-
-constexpr std::chrono::milliseconds slice{200}; // the longest wait inside librdkafka: then we look for signals
-constexpr std::chrono::seconds create_timeout{15};
+using kafka::ErrorText;
+using kafka::Event;
+using kafka::slice;
 
 // Well below the broker's producer.id.expiration.ms, a day: it forgets producers that it has not heard of for so long.
 constexpr std::chrono::hours known_for{1};
-
-// Whether somebody has to do something before trying again makes sense, and what.
-struct Remedy {
-    bool fatal;
-    std::string_view text;
-};
-
-Remedy remedy(rd_kafka_resp_err_t code) {
-    switch (code) {
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
-    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
-        return {true,
-                "; raise max.message.bytes of the topic (message.max.bytes of the broker) and message.max.bytes in "
-                "[kafka], then start the shipper again: it goes on with this change"};
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return {true, "; allow the shipper's Kafka user WRITE and DESCRIBE (to create topics also CREATE) on it"};
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return {true,
-                "; allow the shipper's Kafka user IDEMPOTENT_WRITE (to create topics also CREATE) on the cluster"};
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        return {true, "; choose another stream.prefix: the topic's name is not possible"};
-    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
-    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
-    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
-    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
-        return {true, "; change topics.partitions, topics.replication or topics.config, or create the topic yourself"};
-    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-        return {true, "; a compacted topic takes no records without a key: give the table a key, or the topic another "
-                      "cleanup.policy"};
-    case RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
-    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
-    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE: return {true, "; the broker is too old"};
-    default: return {false, ""};
-    }
-}
 
 // The error of a message that only says that the producer gave up, for another message's sake.
 bool is_consequence(int code) {
@@ -79,9 +31,10 @@ bool is_consequence(int code) {
            code == RD_KAFKA_RESP_ERR__PURGE_QUEUE || code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
 }
 
-KafkaError error(rd_kafka_resp_err_t code, const std::string &text) {
-    const Remedy what_to_do = remedy(code);
-    return {code, what_to_do.fatal, text + ": " + rd_kafka_err2str(code) + std::string(what_to_do.text)};
+std::string position_of(const Message &message) {
+    for (const Header &one : message.headers)
+        if (one.name == "waybill.position") return std::string(one.value);
+    return "unknown";
 }
 
 std::string refused(std::string_view position, std::string_view topic) {
@@ -101,14 +54,8 @@ std::string header(const rd_kafka_message_t *message, const char *name) {
 } // namespace
 
 struct KafkaPublisher::Handles {
-    struct Destroy {
-        void operator()(rd_kafka_t *handle) const noexcept {
-            rd_kafka_purge(handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-            rd_kafka_destroy(handle);
-        }
-    };
-    std::unique_ptr<rd_kafka_t, Destroy> producer;
-    Queue queue;
+    kafka::Producer producer;
+    kafka::Queue queue;
 };
 
 // A broker takes any first batch from a producer that it does not know in a partition. If it refused the very first one
@@ -120,7 +67,7 @@ struct KafkaPublisher::PartitionState {
 };
 
 struct KafkaPublisher::TopicState {
-    Topic handle; // must be gone before the producer
+    kafka::Topic handle; // must be gone before the producer
     std::vector<PartitionState> partitions;
 };
 
@@ -181,13 +128,9 @@ void KafkaPublisher::start() {
     if (rd_kafka_conf_get(conf.get(), "message.max.bytes", max_bytes.data(), &length) == RD_KAFKA_CONF_OK)
         std::from_chars(max_bytes.data(), max_bytes.data() + length, max_message_size_);
     rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
-    ErrorText reason{};
-    rd_kafka_t *const producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason.data(), reason.size());
-    if (producer == nullptr)
-        throw ConfigError("librdkafka does not take the properties of [kafka]: " + std::string(reason.data()));
-    static_cast<void>(conf.release()); // rd_kafka_new() owns it once it succeeded
     handles_ = std::make_unique<Handles>();
-    handles_->producer.reset(producer);
+    handles_->producer = kafka::make_producer(std::move(conf));
+    rd_kafka_t *const producer = handles_->producer.get();
     rd_kafka_set_log_queue(producer, nullptr);
     handles_->queue.reset(rd_kafka_queue_get_main(producer));
     constexpr std::uint64_t one = 1;
@@ -205,7 +148,7 @@ void KafkaPublisher::refresh_topics() {
         const rd_kafka_resp_err_t code =
             rd_kafka_metadata(handles_->producer.get(), 1, nullptr, &list, static_cast<int>(patience.count()));
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            const Metadata metadata(list);
+            const kafka::Metadata metadata(list);
             for (int i = 0; i < metadata->topic_cnt; ++i)
                 if (metadata->topics[i].err == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topics[i].partition_cnt > 0)
                     existing_topics_.insert_or_assign(metadata->topics[i].topic, metadata->topics[i].partition_cnt);
@@ -214,14 +157,15 @@ void KafkaPublisher::refresh_topics() {
         serve(std::chrono::milliseconds(0));
         throw_failure();
         const std::string reason = last_error_.empty() ? rd_kafka_err2str(code) : last_error_;
+        const std::string warning = library_warning(options_.properties);
         if (authentication_failed_)
             throw KafkaError(RD_KAFKA_RESP_ERR__AUTHENTICATION, true,
                              "Kafka at " + bootstrap_servers() + " refused the shipper: " + reason +
-                                 "; check sasl.mechanisms, sasl.username and sasl.password in [kafka]");
+                                 std::string(authentication_remedy(reason)) + (warning.empty() ? "" : "; " + warning));
         if (waiter_.now() >= deadline)
             throw KafkaError(code, false,
                              "no Kafka broker answered at " + bootstrap_servers() + ": " + reason +
-                                 "; check bootstrap.servers in [kafka] and that a broker listens there");
+                                 std::string(connection_remedy(reason)));
         waiter_.wait_or_stop({}, waiter_.now());
     }
 }
@@ -234,16 +178,6 @@ std::string KafkaPublisher::describe_brokers() const {
     return bootstrap_servers();
 }
 
-std::string KafkaPublisher::library_warning() const {
-    constexpr int fixed_in = 0x020601ff;
-    for (const auto &[name, value] : options_.properties)
-        if ((name == "sasl.mechanisms" || name == "sasl.mechanism") && value.starts_with("SCRAM") &&
-            rd_kafka_version() < fixed_in)
-            return std::string("librdkafka ") + rd_kafka_version_str() +
-                   " cannot do SCRAM with Kafka 4 brokers; use librdkafka 2.6.1 or later, or PLAIN over TLS";
-    return "";
-}
-
 KafkaPublisher::TopicState &KafkaPublisher::topic_state(std::string_view topic) {
     const auto found = topics_.find(topic);
     if (found != topics_.end()) return *found->second;
@@ -253,7 +187,7 @@ KafkaPublisher::TopicState &KafkaPublisher::topic_state(std::string_view topic) 
     state->partitions.resize(static_cast<std::size_t>(existing_topics_.find(topic)->second));
     // Properties of topics were given to the producer, which hands them down.
     state->handle.reset(rd_kafka_topic_new(handles_->producer.get(), name.c_str(), nullptr));
-    if (!state->handle) throw error(rd_kafka_last_error(), "could not use topic \"" + name + "\"");
+    if (!state->handle) throw kafka_error(rd_kafka_last_error(), "could not use topic \"" + name + "\"");
     return *topics_.emplace(topic, std::move(state)).first->second;
 }
 
@@ -265,38 +199,10 @@ void KafkaPublisher::make_topic(const std::string &topic) {
                          "topic \"" + topic +
                              "\" does not exist and topics.create is false; create it, or set topics.create = true");
 
-    const TimePoint deadline = waiter_.now() + create_timeout;
-    if (is_mock_cluster()) return auto_create_topic(topic, deadline);
-    ErrorText reason{};
-    const NewTopic wanted(
-        rd_kafka_NewTopic_new(topic.c_str(), options_.partitions, options_.replication, reason.data(), reason.size()));
-    if (!wanted) throw ConfigError("topics cannot be created like this: " + std::string(reason.data()));
-    for (const auto &[name, value] : options_.topic_config)
-        rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str());
-
-    const AdminOptions admin(rd_kafka_AdminOptions_new(handles_->producer.get(), RD_KAFKA_ADMIN_OP_CREATETOPICS));
-    const int timeout_ms = static_cast<int>(std::chrono::milliseconds(create_timeout).count());
-    rd_kafka_AdminOptions_set_request_timeout(admin.get(), timeout_ms, reason.data(), reason.size());
-    rd_kafka_AdminOptions_set_operation_timeout(admin.get(), timeout_ms, reason.data(), reason.size());
-    const Queue answers(rd_kafka_queue_new(handles_->producer.get()));
-    rd_kafka_NewTopic_t *list = wanted.get();
-    rd_kafka_CreateTopics(handles_->producer.get(), &list, 1, admin.get(), answers.get());
-    Event answer;
-    while (!answer) {
-        answer.reset(rd_kafka_queue_poll(answers.get(), static_cast<int>(slice.count())));
-        waiter_.wait_or_stop({}, waiter_.now());
-    }
-
-    rd_kafka_resp_err_t code = rd_kafka_event_error(answer.get());
-    std::string text = rd_kafka_event_error_string(answer.get());
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        std::size_t count = 0;
-        const rd_kafka_topic_result_t *const *const results =
-            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(answer.get()), &count);
-        code = rd_kafka_topic_result_error(results[0]);
-        const char *const said = rd_kafka_topic_result_error_string(results[0]);
-        text = said != nullptr ? said : "";
-    }
+    const TimePoint deadline = waiter_.now() + kafka::admin_timeout;
+    if (kafka::is_mock_cluster(handles_->producer.get())) return auto_create_topic(topic, deadline);
+    const auto &[code, text] =
+        kafka::create_topics(handles_->producer.get(), options_, {&topic, 1}, false, waiter_).at(topic);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
         const Remedy what_to_do = remedy(code);
         throw KafkaError(code, what_to_do.fatal,
@@ -312,26 +218,21 @@ void KafkaPublisher::make_topic(const std::string &topic) {
     }
 }
 
-// librdkafka's mock cluster has no controller and so no CreateTopics, but makes the topics that it is asked about.
-bool KafkaPublisher::is_mock_cluster() const {
-    const std::unique_ptr<char, Deleter<free_text>> id(rd_kafka_clusterid(handles_->producer.get(), 0));
-    return id && std::string_view(id.get()).starts_with("mockCluster");
-}
-
+// librdkafka's mock cluster makes the topics that it is asked about.
 void KafkaPublisher::auto_create_topic(const std::string &topic, TimePoint deadline) {
-    const Topic handle(rd_kafka_topic_new(handles_->producer.get(), topic.c_str(), nullptr));
+    const kafka::Topic handle(rd_kafka_topic_new(handles_->producer.get(), topic.c_str(), nullptr));
     for (std::chrono::milliseconds patience = slice; handle && waiter_.now() < deadline; patience *= 2) {
         const rd_kafka_metadata_t *list = nullptr;
         const rd_kafka_resp_err_t code =
             rd_kafka_metadata(handles_->producer.get(), 0, handle.get(), &list, static_cast<int>(patience.count()));
-        const Metadata metadata(list);
+        const kafka::Metadata metadata(list);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 &&
             metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             existing_topics_.insert_or_assign(topic, metadata->topics[0].partition_cnt);
             return;
         }
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1 && remedy(metadata->topics[0].err).fatal)
-            throw error(metadata->topics[0].err, "could not use topic \"" + topic + "\"");
+            throw kafka_error(metadata->topics[0].err, "could not use topic \"" + topic + "\"");
         waiter_.wait_or_stop({}, waiter_.now() + std::chrono::milliseconds(20));
     }
     throw KafkaError(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, true,
@@ -377,7 +278,7 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
     // A number in a pointer's place: librdkafka gives it back as it is. NOLINTNEXTLINE(performance-no-int-to-ptr)
     vus[5].u.ptr = reinterpret_cast<void *>(static_cast<std::uintptr_t>(ticket));
 
-    Headers headers(rd_kafka_headers_new(message.headers.size()));
+    kafka::Headers headers(rd_kafka_headers_new(message.headers.size()));
     for (const Header &one : message.headers)
         rd_kafka_header_add(headers.get(), one.name.data(), static_cast<ssize_t>(one.name.size()), one.value.data(),
                             static_cast<ssize_t>(one.value.size()));
@@ -386,7 +287,7 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
 
     const TimePoint full_until = now_ + options_.delivery_timeout;
     for (;;) {
-        const Error failed(rd_kafka_produceva(handles_->producer.get(), vus.data(), vus.size()));
+        const kafka::Error failed(rd_kafka_produceva(handles_->producer.get(), vus.data(), vus.size()));
         if (!failed) {
             static_cast<void>(headers.release()); // the message owns them now
             partition.accepted = partition.last_used && now_ - *partition.last_used < known_for;
@@ -397,17 +298,23 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
         const rd_kafka_resp_err_t code =
             rd_kafka_error_is_fatal(failed.get()) != 0 ? RD_KAFKA_RESP_ERR__FATAL : rd_kafka_error_code(failed.get());
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-            std::string_view position = "unknown";
-            for (const Header &one : message.headers)
-                if (one.name == "waybill.position") position = one.value;
-            const std::string text = refused(position, message.topic);
+            std::string text = refused(position_of(message), message.topic);
+            if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE)
+                text += fmt::format(", a message of {} bytes,", (message.key ? message.key->size() : 0) +
+                                                                    (message.value ? message.value->size() : 0));
             // The producer may have given up for the sake of a message before this one: that is the error to tell.
             // Else it goes on, and what is on its way still arrives.
             serve(std::chrono::milliseconds(0));
             if (failure_code_ == 0 && is_consequence(code)) note_failure(code, text);
             throw_failure();
-            throw error(code, text);
+            throw kafka_error(code, text);
         }
+        if (rd_kafka_outq_len(handles_->producer.get()) == 0)
+            throw KafkaError(code, true,
+                             "the change at position " + position_of(message) + " to topic \"" +
+                                 std::string(message.topic) +
+                                 "\" is larger than librdkafka's whole queue: raise "
+                                 "kafka.\"queue.buffering.max.kbytes\", then start the shipper again");
         if (waiter_.now() >= full_until)
             throw KafkaError(code, false, "Kafka takes no messages: librdkafka's queue stays full; check the brokers");
         pollfd fd = wakeup();
@@ -517,7 +424,7 @@ void KafkaPublisher::throw_failure() {
     // The message that made the producer give up says why; its report may be behind the others.
     for (int i = 0; i < 5 && is_consequence(failure_code_); ++i) serve(std::chrono::milliseconds(100));
     const auto code = static_cast<rd_kafka_resp_err_t>(failure_code_);
-    if (!is_consequence(code)) throw error(code, failure_);
+    if (!is_consequence(code)) throw kafka_error(code, failure_);
     ErrorText reason{};
     const rd_kafka_resp_err_t cause = rd_kafka_fatal_error(handles_->producer.get(), reason.data(), reason.size());
     throw KafkaError(cause, remedy(cause).fatal,

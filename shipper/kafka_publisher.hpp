@@ -48,8 +48,6 @@ public:
     // For `check`, after open().
     [[nodiscard]] bool topic_exists(std::string_view topic) const;
     [[nodiscard]] std::string describe_brokers() const;
-    // What the linked librdkafka cannot do of what is configured; empty: nothing.
-    [[nodiscard]] std::string library_warning() const;
 
 private:
     struct Handles; // librdkafka's types
@@ -59,7 +57,6 @@ private:
     void start();
     void refresh_topics();
     void make_topic(const std::string &topic);
-    [[nodiscard]] bool is_mock_cluster() const;
     void auto_create_topic(const std::string &topic, TimePoint deadline);
     TopicState &topic_state(std::string_view topic);
     void wait_until_accepted(PartitionState &partition, std::string_view topic);

@@ -119,7 +119,7 @@ int check(const Options &options, Waiter &waiter) {
 
     KafkaPublisher publisher(options.kafka, waiter, log);
     const bool kafka_ok = list.step("Kafka at " + publisher.describe_brokers(), [&] { publisher.open(); });
-    if (const std::string warning = publisher.library_warning(); !warning.empty())
+    if (const std::string warning = library_warning(options.kafka.properties); !warning.empty())
         std::fprintf(stderr, "warning %s\n", warning.c_str());
     if (log_ok && kafka_ok) {
         const std::unique_ptr<Format> format = format_maker(options)(stream.source);

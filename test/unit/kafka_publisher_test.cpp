@@ -337,6 +337,35 @@ TEST_F(KafkaPublisherTest, TellsWhichBrokersItCannotReach) {
     }
 }
 
+// Waiting for room would not help, and the brokers have nothing to do with it.
+TEST_F(KafkaPublisherTest, FailsAtAMessageThatIsLargerThanItsQueue) {
+    KafkaPublisher publisher = make_publisher({{"queue.buffering.max.kbytes", "4"}});
+    publisher.open();
+    publish_all(publisher, 1);
+    const std::string value(5000, 'v');
+    try {
+        publish(publisher, 1, value);
+        FAIL() << "it was taken";
+    } catch (const KafkaError &error) {
+        EXPECT_TRUE(error.fatal);
+        EXPECT_TRUE(contains(error.what(), "queue.buffering.max.kbytes")) << error.what();
+        EXPECT_TRUE(contains(error.what(), "source/1/1/0")) << error.what();
+    }
+}
+
+TEST_F(KafkaPublisherTest, TellsTheSizeOfAMessageThatItMayNotSend) {
+    KafkaPublisher publisher = make_publisher({{"message.max.bytes", "2000"}});
+    publisher.open();
+    try {
+        publish(publisher, 7, std::string(3000, 'v'));
+        FAIL() << "it was taken";
+    } catch (const KafkaError &error) {
+        EXPECT_TRUE(error.fatal);
+        EXPECT_TRUE(contains(error.what(), "3001 bytes")) << error.what();
+        EXPECT_TRUE(contains(error.what(), "kafka.\"message.max.bytes\"")) << error.what();
+    }
+}
+
 TEST_F(KafkaPublisherTest, EndsItsWaitForABrokerWhenAskedTo) {
     KafkaPublisher publisher(KafkaOptions{.properties = {{"bootstrap.servers", "127.0.0.1:1"}}}, waiter_, log_);
     waiter_.stop = true;

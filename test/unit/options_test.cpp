@@ -526,5 +526,26 @@ TEST(Version, ComparesNumbersNotTexts) {
     EXPECT_FALSE(is_older("2.0", "1.10"));
 }
 
+TEST_F(OptionsTest, RefusesSaslWithoutAMechanism) {
+    const std::string sasl = "[kafka]\n\"security.protocol\" = \"SASL_SSL\"\n";
+    EXPECT_TRUE(contains(error(sasl), "kafka.\"sasl.mechanisms\" is not set")) << error(sasl);
+    EXPECT_EQ(error(sasl + "\"sasl.mechanisms\" = \"PLAIN\"\n"), "no error");
+    EXPECT_EQ(error(sasl + "\"sasl.mechanism\" = \"GSSAPI\"\n"), "no error");
+    EXPECT_EQ(error("[kafka]\n\"security.protocol\" = \"SSL\"\n"), "no error");
+}
+
+TEST_F(OptionsTest, NamesAFileOfTlsThatItCannotRead) {
+    const std::string tls = "[kafka]\n\"security.protocol\" = \"SSL\"\n";
+    for (const std::string name : {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
+                                   "ssl.keystore.location", "ssl.crl.location"}) {
+        const std::string message = error(tls + '"' + name + "\" = \"/no/such/file.pem\"\n");
+        EXPECT_TRUE(contains(message, "could not read /no/such/file.pem")) << message;
+        EXPECT_TRUE(contains(message, name)) << message;
+        EXPECT_TRUE(contains(message, "No such file")) << message;
+    }
+    EXPECT_EQ(error(tls + "\"ssl.ca.location\" = \"probe\"\n"), "no error");
+    EXPECT_EQ(error("[kafka]\n\"ssl.ca.location\" = \"/no/such/file.pem\"\n"), "no error");
+}
+
 } // namespace
 } // namespace waybill

@@ -1,0 +1,87 @@
+#include "kafka_remedy.hpp"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+
+namespace waybill {
+
+Remedy remedy(int code) {
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+        return {true, "; raise kafka.\"message.max.bytes\" of the shipper and max.message.bytes of the topic "
+                      "(message.max.bytes of "
+                      "the broker), then start the shipper again: it goes on with this change"};
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return {true, "; allow the shipper's Kafka user WRITE and DESCRIBE (to create topics also CREATE) on it"};
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return {true,
+                "; allow the shipper's Kafka user IDEMPOTENT_WRITE (to create topics also CREATE) on the cluster"};
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return {true, "; choose another stream.prefix: the topic's name is not possible"};
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
+    case RD_KAFKA_RESP_ERR_INVALID_PARTITIONS:
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR:
+        return {true, "; change topics.partitions, topics.replication or topics.config, or create the topic yourself"};
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+        return {true,
+                "; a compacted topic takes no records without a key, as a TRUNCATE's and those of a table without "
+                "one: leave truncates out (stream.skip_operations = [\"t\"]), name key columns (tables.key), or give "
+                "the topic another cleanup.policy"};
+    case RD_KAFKA_RESP_ERR_INVALID_REQUIRED_ACKS:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+    case RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE: return {true, "; the broker is too old"};
+    default: return {false, ""};
+    }
+}
+
+KafkaError kafka_error(int code, const std::string &text) {
+    const Remedy what_to_do = remedy(code);
+    return {code, what_to_do.fatal,
+            text + ": " + rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)) + std::string(what_to_do.text)};
+}
+
+// librdkafka tells what happened by the text alone; the texts are those of its versions 1.9 to 2.x.
+std::string_view connection_remedy(std::string_view reason) {
+    struct Sign {
+        std::string_view text;
+        std::string_view remedy;
+    };
+    constexpr std::string_view no_tls =
+        "; the port seems not to speak TLS: name a TLS listener's in kafka.\"bootstrap.servers\", or set "
+        "kafka.\"security.protocol\" to \"PLAINTEXT\" or \"SASL_PLAINTEXT\"";
+    static constexpr std::array signs{
+        Sign{"connecting to a SSL listener?",
+             "; the port seems to speak TLS: set kafka.\"security.protocol\" to \"SSL\" or \"SASL_SSL\", or name a "
+             "plaintext listener's in kafka.\"bootstrap.servers\""},
+        Sign{"might require SASL authentication",
+             "; the port seems to ask for SASL: set kafka.\"security.protocol\" to \"SASL_SSL\" or \"SASL_PLAINTEXT\""},
+        Sign{"verify failed", "; set kafka.\"ssl.ca.location\" to the CA that signed the brokers' certificates, and in "
+                              "kafka.\"bootstrap.servers\" name the brokers as these do"},
+        Sign{"connecting to a PLAINTEXT broker listener?", no_tls},
+        Sign{"wrong version number", no_tls},
+        Sign{"unexpected eof while reading", no_tls},
+        Sign{"certificate required",
+             "; the port asks for a certificate of the client: set kafka.\"ssl.certificate.location\" "
+             "and kafka.\"ssl.key.location\""},
+    };
+    const auto found = std::find_if(signs.begin(), signs.end(),
+                                    [&](const Sign &sign) { return reason.find(sign.text) != std::string_view::npos; });
+    return found != signs.end() ? found->remedy
+                                : "; check bootstrap.servers in [kafka] and that a broker listens there";
+}
+
+// Of a broker that does not know the request with which SASL begins, librdkafka reads an empty list.
+std::string_view authentication_remedy(std::string_view reason) {
+    if (reason.find("supported mechanisms:  ") != std::string_view::npos)
+        return "; the port seems not to ask for SASL: set kafka.\"security.protocol\" to \"SSL\" or \"PLAINTEXT\", or "
+               "name "
+               "a SASL listener's in kafka.\"bootstrap.servers\"";
+    return "; check sasl.mechanisms, sasl.username and sasl.password in [kafka]";
+}
+
+} // namespace waybill
