@@ -1303,9 +1303,10 @@ COMMENT ON VIEW waybill.status IS
 CREATE FUNCTION waybill.grant_shipper(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape, waybill.status TO %s', role);
+    EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape, waybill.status, waybill.captured_tables TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.utf8, waybill.acknowledged,
-                    waybill.acknowledge, waybill.maintain, waybill_internal.stream_status TO %s', role);
+                    waybill.acknowledge, waybill.maintain, waybill_internal.stream_status, waybill_internal.captured_tables
+                    TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION waybill.grant_shipper IS 'lets a role run the shipper: read the log and acknowledge, nothing else';

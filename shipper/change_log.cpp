@@ -1,5 +1,7 @@
 #include "change_log.hpp"
 
+#include "format/pg_array.hpp"
+#include "format/shaping.hpp"
 #include "pooler.hpp"
 #include "shape_parser.hpp"
 #include "version.hpp"
@@ -8,6 +10,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <span>
 #include <utility>
 
 namespace waybill {
@@ -86,6 +89,22 @@ ChangeLog::Batch to_batch(PgResult result, Csn upto) {
     return batch;
 }
 
+// The elements of an array of bytes, none of them null.
+std::vector<std::string> texts(std::string_view array) {
+    struct Reader {
+        std::vector<std::string> &to;
+        void bounds(std::span<const PgArrayDimension> /*dimensions*/) const {}
+        void open() const {}
+        void separate() const {}
+        void close() const {}
+        void null() const {}
+        void element(std::string_view bytes) const { to.emplace_back(bytes); }
+    };
+    std::vector<std::string> elements;
+    walk_pg_array(array, Reader{elements});
+    return elements;
+}
+
 } // namespace
 
 bool is_older(std::string_view have, std::string_view need) {
@@ -158,7 +177,7 @@ void PgChangeLog::check_privileges() {
                     WHERE p.pronamespace = n.oid
                       AND p.proname IN ('acknowledged', 'safe_csn', 'fetch', 'utf8', 'acknowledge', 'maintain'))
                AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
-                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status')),
+                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status', 'captured_tables')),
                current_user::text, quote_literal(quote_ident(current_user))
         FROM pg_namespace n WHERE n.nspname = 'waybill')",
                                    {});
@@ -281,38 +300,60 @@ void PgChangeLog::close() noexcept {
     asked_ = Asked::nothing;
 }
 
-// Of each table one row: there may be ten thousand of them, and a definition is long. Of a shape only the key is read.
+// By the triggers, not by waybill.captured_tables: that looks at the tables themselves, which somebody may have locked. Of
+// each table one row: there may be ten thousand of them.
 std::vector<Shape> PgChangeLog::captured_tables() {
     const PgResult rows = query(R"(
-        SELECT waybill.utf8(n.schema::text), waybill.utf8(n."table"::text),
+        SELECT c.oid::int8, waybill.utf8(n.nspname::text), waybill.utf8(c.relname::text),
                waybill.utf8(array_to_json(ARRAY(
                    SELECT a.attname FROM pg_attribute a
-                   WHERE a.attrelid = n.relation AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum))::text),
-               waybill.utf8((n.definition -> 'key')::text)
-        FROM (SELECT DISTINCT ON (h.relation) h.relation, h.schema, h."table", h.definition
-              FROM waybill.shape h ORDER BY h.relation, h.id DESC) n
-        JOIN pg_class c ON c.oid = n.relation AND c.relname = n."table"
-        JOIN pg_namespace m ON m.oid = c.relnamespace AND m.nspname = n.schema,
-        waybill.stream s
-        WHERE s.name = $1 AND (s.tables IS NULL OR n.schema::text || '.' || n."table"::text = ANY (s.tables))
-        ORDER BY 1, 2)",
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum))::text),
+               waybill.utf8(array_to_json(ARRAY(
+                   SELECT a.attname
+                   FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)
+                   JOIN pg_attribute a ON a.attnum = k.number
+                   WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND k.place <= i.indnkeyatts
+                   ORDER BY k.place))::text)
+        FROM (SELECT DISTINCT tgrelid FROM pg_trigger
+              WHERE tgparentid = 0 AND tgfoid IN (SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+                                                  WHERE n.nspname = 'waybill_internal' AND p.proname = 'capture')) t
+        JOIN pg_class c ON c.oid = t.tgrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN waybill.stream s ON s.name = $1
+                             AND (s.tables IS NULL OR n.nspname || '.' || c.relname = ANY (s.tables))
+        ORDER BY 2, 3)",
                                 {stream_});
-    std::vector<Shape> tables;
-    tables.reserve(static_cast<std::size_t>(rows.rows()));
+    std::vector<Shape> tables(static_cast<std::size_t>(rows.rows()));
     for (int row = 0; row < rows.rows(); ++row) {
-        Shape &table = tables.emplace_back();
+        Shape &table = tables[static_cast<std::size_t>(row)];
         table.id = row + 1;
-        table.schema = rows.text(row, 0);
-        table.table = rows.text(row, 1);
-        for (std::string &name : parse_names(rows.text(row, 2))) table.columns.emplace_back().name = std::move(name);
-        for (const std::string &name : parse_names(rows.text(row, 3))) {
-            const auto column = std::find_if(table.columns.begin(), table.columns.end(),
-                                             [&](const Column &present) { return present.name == name; });
-            if (column != table.columns.end()) // else it is gone since
-                table.key.push_back(static_cast<std::uint16_t>(column - table.columns.begin()));
-        }
+        table.relation = static_cast<std::uint32_t>(rows.int64(row, 0));
+        table.schema = rows.text(row, 1);
+        table.table = rows.text(row, 2);
+        for (std::string &name : parse_names(rows.text(row, 3))) table.columns.emplace_back().name = std::move(name);
+        table.key = find_columns(table, parse_names(rows.text(row, 4))).value_or(table.key);
     }
     return tables;
+}
+
+std::vector<Capture> PgChangeLog::captures() {
+    const PgResult rows = query(R"(
+        SELECT c.oid::int8, waybill.utf8(n.nspname || '.' || c.relname),
+               ARRAY(SELECT waybill.utf8(k::text) FROM unnest(t.key) k), waybill.utf8(coalesce(t.problem, ''))
+        FROM waybill.captured_tables t
+        JOIN pg_class c ON c.oid = t."table"
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN waybill.stream s ON s.name = $1
+                             AND (s.tables IS NULL OR n.nspname || '.' || c.relname = ANY (s.tables))
+        ORDER BY 2)",
+                                {stream_});
+    std::vector<Capture> captures(static_cast<std::size_t>(rows.rows()));
+    for (int row = 0; row < rows.rows(); ++row)
+        captures[static_cast<std::size_t>(row)] = {.relation = static_cast<std::uint32_t>(rows.int64(row, 0)),
+                                                   .table = rows.text(row, 1),
+                                                   .key = texts(rows.bytes(row, 2)),
+                                                   .problem = rows.text(row, 3)};
+    return captures;
 }
 
 std::vector<std::pair<std::string, std::string>> PgChangeLog::status() {

@@ -21,6 +21,14 @@ struct Stream {
     Source source;
 };
 
+// How a table is captured.
+struct Capture {
+    std::uint32_t relation = 0;
+    std::string table;            // schema.table
+    std::vector<std::string> key; // under which it is captured
+    std::string problem;          // empty: none
+};
+
 // Reads the log of one stream and acknowledges in it. Everything throws PgError, and Stopped where it waits. After a
 // PgError nothing but close() and open() may be called.
 class ChangeLog {
@@ -65,8 +73,8 @@ public:
     // The stream's acknowledged csn. To be read under the lock.
     [[nodiscard]] virtual Csn acknowledged() = 0;
 
-    // The tables of the stream that were ever captured and still have their names, as they are now: names, names of
-    // columns, keys. To try settings out on.
+    // The captured tables of the stream as they are now: names, names of columns, and the table's own key; no more. To
+    // try settings out on. Waits for nobody who changes a table.
     [[nodiscard]] virtual std::vector<Shape> captured_tables() = 0;
 
     // Asks, and returns at once. One thing at a time: only when not asked().
@@ -118,6 +126,10 @@ public:
     void connect();
     void check_extension();
     void check_privileges();
+
+    // More about the captured_tables(). Waits for whoever changes one.
+    [[nodiscard]] std::vector<Capture> captures();
+    [[nodiscard]] PgSecurity security() const { return connection_->security(); }
 
     // Rows of waybill.status for this stream as (name, value), for people. After open().
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> status();

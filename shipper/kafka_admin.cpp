@@ -16,7 +16,8 @@ Producer make_producer(KafkaConf conf) {
 }
 
 bool is_mock_cluster(rd_kafka_t *producer) {
-    const Text id(rd_kafka_clusterid(producer, 0));
+    // Known since the first metadata; a new producer has to wait for them.
+    const Text id(rd_kafka_clusterid(producer, static_cast<int>(std::chrono::milliseconds(admin_timeout).count())));
     return id && std::string_view(id.get()).starts_with("mockCluster");
 }
 

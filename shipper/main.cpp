@@ -1,5 +1,7 @@
 // waybill-shipper: the command line. Decides exit codes: 0 done, 1 something failed, 2 the configuration is wrong.
 #include "change_log.hpp"
+#include "check.hpp"
+#include "check_configuration.hpp"
 #include "errors.hpp"
 #include "format/format.hpp"
 #include "kafka_publisher.hpp"
@@ -17,9 +19,7 @@
 #include <cstring>
 #include <exception>
 #include <fstream>
-#include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,6 +64,8 @@ int run(const Options &options, SignalWaiter &waiter) {
         const std::size_t equals = line.find('=');
         log.debug("setting", {{std::string_view(line).substr(0, equals), std::string_view(line).substr(equals + 1)}});
     }
+    for (const Finding &finding : check_configuration(options))
+        if (finding.kind == Finding::Kind::warning) log.warning("{}", finding.text);
     PgChangeLog change_log(options.conninfo, options.stream, waiter, log);
     KafkaPublisher publisher(options.kafka, waiter, log);
     try {
@@ -77,69 +79,6 @@ int run(const Options &options, SignalWaiter &waiter) {
     }
     log.info("{}", waiter.stop_requested() ? "ended on request" : "shipped all that was committed");
     return exit_ok;
-}
-
-// One line of `check`: "ok    what", or on stderr "error what is wrong". Later steps need the earlier ones.
-class Checklist {
-public:
-    bool step(const std::string &what, const std::function<void()> &attempt) {
-        try {
-            attempt();
-        } catch (const Stopped &) {
-            throw;
-        } catch (const std::exception &error) {
-            std::fprintf(stderr, "error %s\n", error.what());
-            ok_ = false;
-            return false;
-        }
-        std::printf("ok    %s\n", what.c_str());
-        std::fflush(stdout);
-        return true;
-    }
-    [[nodiscard]] bool ok() const { return ok_; }
-
-private:
-    bool ok_ = true;
-};
-
-int check(const Options &options, Waiter &waiter) {
-    Checklist list;
-    list.step("configuration", [] {}); // it was read before we got here
-    Log log(LogLevel::off, LogFormat::text);
-    PgChangeLog change_log(options.conninfo, options.stream, waiter, log);
-    Stream stream;
-    std::vector<Shape> tables;
-    const bool log_ok = list.step("database connection", [&] { change_log.connect(); }) &&
-                        list.step("extension waybill", [&] { change_log.check_extension(); }) &&
-                        list.step("privileges", [&] { change_log.check_privileges(); }) &&
-                        list.step("stream \"" + options.stream + '"', [&] {
-                            stream = change_log.find_stream();
-                            tables = change_log.captured_tables();
-                        });
-
-    KafkaPublisher publisher(options.kafka, waiter, log);
-    const bool kafka_ok = list.step("Kafka at " + publisher.describe_brokers(), [&] { publisher.open(); });
-    if (const std::string warning = library_warning(options.kafka.properties); !warning.empty())
-        std::fprintf(stderr, "warning %s\n", warning.c_str());
-    if (log_ok && kafka_ok) {
-        const std::unique_ptr<Format> format = format_maker(options)(stream.source);
-        std::set<std::string> topics;
-        list.step("settings for the captured tables", [&] {
-            for (const Shape &table : tables) topics.emplace(format->topic(table));
-        });
-        topics.erase(""); // of tables that are not published
-        for (const std::string_view topic : format->other_topics()) topics.emplace(topic);
-        for (const std::string &topic : topics) {
-            const bool exists = publisher.topic_exists(topic);
-            list.step("topic " + topic + (exists ? "" : " (will be created)"), [&] {
-                if (!exists && !options.kafka.create_topics)
-                    throw ConfigError("topic \"" + topic +
-                                      "\" does not exist and topics.create is false; create it, or "
-                                      "set topics.create = true");
-            });
-        }
-    }
-    return list.ok() ? exit_ok : exit_failed;
 }
 
 int status(const Options &options, Waiter &waiter) {
@@ -170,7 +109,7 @@ int main_or_throw(const std::vector<std::string> &arguments) {
     const Options options = read_options(arguments, environment_map());
     SignalWaiter waiter;
     switch (options.command) {
-    case Command::check: return check(options, waiter);
+    case Command::check: return check(options, format_maker(options), waiter);
     case Command::status: return status(options, waiter);
     case Command::run: break;
     }

@@ -150,7 +150,11 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
     options.command = check->parsed() ? Command::check : status->parsed() ? Command::status : Command::run;
 
     const std::string file = flags.file.empty() ? value_or_empty(environment, "WAYBILL_CONFIG") : flags.file;
-    if (!file.empty()) read_file(draft, file);
+    if (!file.empty()) {
+        read_file(draft, file);
+        options.file = file;
+        options.file_holds_secret = holds_secret(options); // there is nothing else yet
+    }
     read_environment(draft, environment);
     read_flags(draft, app, flags);
     options.format_options.settings = draft.format_sections[options.format];
@@ -169,6 +173,13 @@ std::string masked(const std::string &property, const std::string &value) {
                         std::any_of(secret_parts.begin(), secret_parts.end(),
                                     [&](std::string_view part) { return property.find(part) != std::string::npos; });
     return secret && property != "sasl.oauthbearer.token.endpoint.url" ? "****" : value;
+}
+
+bool holds_secret(const Options &options) {
+    const auto is_secret = [](const auto &one) { return masked(one.first, one.second) != one.second; };
+    return mask_conninfo(options.conninfo).find("****") != std::string::npos ||
+           !options.format_options.shaping.hash.empty() ||
+           std::any_of(options.kafka.properties.begin(), options.kafka.properties.end(), is_secret);
 }
 
 std::vector<std::string> describe(const Options &options) {

@@ -18,6 +18,9 @@ enum class Command : std::uint8_t { run, check, status };
 struct Options {
     Command command = Command::run;
 
+    std::string file;               // empty: none was read
+    bool file_holds_secret = false; // a password, a salt
+
     std::string conninfo; // may be empty: libpq has its PG* variables and service files
 
     std::string stream = "default";
@@ -45,6 +48,9 @@ struct HelpWanted {
 
 // All settings as "section.key=value" lines with secrets as ****, for the log. A list has ";" between its elements.
 [[nodiscard]] std::vector<std::string> describe(const Options &options);
+
+// Whether there is a password or a salt among the options.
+[[nodiscard]] bool holds_secret(const Options &options);
 
 // `value`, or **** when a librdkafka property of this name is a secret.
 [[nodiscard]] std::string masked(const std::string &property, const std::string &value);

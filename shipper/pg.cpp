@@ -263,6 +263,17 @@ PgResult PgConnection::receive(TimePoint deadline) {
     }
 }
 
+PgSecurity PgConnection::security() const {
+    PgSecurity security{.host = PQhost(connection_.get()),
+                        .sslmode = {},
+                        .encrypted = PQsslInUse(connection_.get()) != 0 || PQgssEncInUse(connection_.get()) != 0,
+                        .password = PQconnectionUsedPassword(connection_.get()) != 0};
+    const ConninfoOptions used(PQconninfo(connection_.get()));
+    for (const PQconninfoOption *option = used.get(); option != nullptr && option->keyword != nullptr; ++option)
+        if (std::string_view(option->keyword) == "sslmode" && option->val != nullptr) security.sslmode = option->val;
+    return security;
+}
+
 void check_conninfo(const std::string &conninfo) {
     char *message = nullptr;
     const ConninfoOptions parsed(PQconninfoParse(conninfo.c_str(), &message));

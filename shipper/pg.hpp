@@ -51,6 +51,14 @@ private:
     std::unique_ptr<PGresult, Deleter<PQclear>> result_;
 };
 
+// How a connection is protected.
+struct PgSecurity {
+    std::string host; // or the directory of a socket
+    std::string sslmode;
+    bool encrypted = false; // by TLS or GSSAPI
+    bool password = false;  // one was sent, or something made of it
+};
+
 class PgConnection {
 public:
     using Parameters = std::initializer_list<std::string>;
@@ -84,6 +92,7 @@ public:
     [[nodiscard]] std::string database() const { return PQdb(connection_.get()); }
     // What the other side said its process was; a pooler makes one up.
     [[nodiscard]] std::int32_t backend_pid() const { return PQbackendPID(connection_.get()); }
+    [[nodiscard]] PgSecurity security() const;
 
 private:
     // One of the hosts of a conninfo; all empty for a single one, which libpq takes from there itself.

@@ -547,5 +547,16 @@ TEST_F(OptionsTest, NamesAFileOfTlsThatItCannotRead) {
     EXPECT_EQ(error("[kafka]\n\"ssl.ca.location\" = \"/no/such/file.pem\"\n"), "no error");
 }
 
+TEST_F(OptionsTest, KnowsWhetherTheFileHoldsASecret) {
+    const auto holds = [&](const std::string &toml, const std::vector<std::string> &flags = {}) {
+        return read(toml, flags).file_holds_secret;
+    };
+    EXPECT_TRUE(holds("[database]\nconninfo = \"host=a password=b\"\n"));
+    EXPECT_TRUE(holds("[kafka]\n\"sasl.password\" = \"x\"\n"));
+    EXPECT_TRUE(holds("[columns]\nhash = [\"a=b\"]\n"));
+    EXPECT_FALSE(holds("[database]\nconninfo = \"host=a user=b\"\n"));
+    EXPECT_FALSE(holds("", {"--conninfo", "password=b", "--kafka", "sasl.password=x"}));
+}
+
 } // namespace
 } // namespace waybill
