@@ -202,7 +202,8 @@ std::uint64_t place_of_next(void *context, std::uint32_t rank) {
                                          [begin](CommandOrder::Number distance, const CommandOrder::Stretch &stretch) {
                                              return distance < stretch.first - begin;
                                          });
-    return (behind - 1)->place + std::uint64_t{1};
+    // In a stretch by number: such a row may be recorded late.
+    return ((behind - 1)->place + std::uint64_t{1}) << 32 | (places.last - begin);
 }
 
 // Puts the changes of the window in order, and begins another one.

@@ -1,16 +1,13 @@
 #include "change_log.hpp"
 
-#include "format/pg_array.hpp"
 #include "format/shaping.hpp"
 #include "pooler.hpp"
 #include "shape_parser.hpp"
 #include "version.hpp"
 
-#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
-#include <span>
 #include <utility>
 
 namespace waybill {
@@ -87,22 +84,6 @@ ChangeLog::Batch to_batch(PgResult result, Csn upto) {
     }
     batch.owner = std::move(result);
     return batch;
-}
-
-// The elements of an array of bytes, none of them null.
-std::vector<std::string> texts(std::string_view array) {
-    struct Reader {
-        std::vector<std::string> &to;
-        void bounds(std::span<const PgArrayDimension> /*dimensions*/) const {}
-        void open() const {}
-        void separate() const {}
-        void close() const {}
-        void null() const {}
-        void element(std::string_view bytes) const { to.emplace_back(bytes); }
-    };
-    std::vector<std::string> elements;
-    walk_pg_array(array, Reader{elements});
-    return elements;
 }
 
 } // namespace
@@ -300,8 +281,7 @@ void PgChangeLog::close() noexcept {
     asked_ = Asked::nothing;
 }
 
-// By the triggers, not by waybill.captured_tables: that looks at the tables themselves, which somebody may have locked. Of
-// each table one row: there may be ten thousand of them.
+// By the triggers, not by waybill.captured_tables: that looks at the tables themselves, which somebody may have locked.
 std::vector<Shape> PgChangeLog::captured_tables() {
     const PgResult rows = query(R"(
         SELECT c.oid::int8, waybill.utf8(n.nspname::text), waybill.utf8(c.relname::text),
@@ -309,8 +289,7 @@ std::vector<Shape> PgChangeLog::captured_tables() {
                    SELECT a.attname FROM pg_attribute a
                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum))::text),
                waybill.utf8(array_to_json(ARRAY(
-                   SELECT a.attname
-                   FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)
+                   SELECT a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)
                    JOIN pg_attribute a ON a.attnum = k.number
                    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND k.place <= i.indnkeyatts
                    ORDER BY k.place))::text)
@@ -339,7 +318,7 @@ std::vector<Shape> PgChangeLog::captured_tables() {
 std::vector<Capture> PgChangeLog::captures() {
     const PgResult rows = query(R"(
         SELECT c.oid::int8, waybill.utf8(n.nspname || '.' || c.relname),
-               ARRAY(SELECT waybill.utf8(k::text) FROM unnest(t.key) k), waybill.utf8(coalesce(t.problem, ''))
+               waybill.utf8(array_to_json(t.key)::text), waybill.utf8(coalesce(t.problem, ''))
         FROM waybill.captured_tables t
         JOIN pg_class c ON c.oid = t."table"
         JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -351,7 +330,7 @@ std::vector<Capture> PgChangeLog::captures() {
     for (int row = 0; row < rows.rows(); ++row)
         captures[static_cast<std::size_t>(row)] = {.relation = static_cast<std::uint32_t>(rows.int64(row, 0)),
                                                    .table = rows.text(row, 1),
-                                                   .key = texts(rows.bytes(row, 2)),
+                                                   .key = parse_names(rows.text(row, 2)),
                                                    .problem = rows.text(row, 3)};
     return captures;
 }

@@ -5,6 +5,7 @@
 #include "errors.hpp"
 #include "kafka_inspector.hpp"
 #include "kafka_properties.hpp"
+#include "log_text.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -68,7 +69,7 @@ public:
 
 private:
     static void write(std::FILE *to, const char *kind, const std::string &text) {
-        std::fprintf(to, "%s%s\n", kind, text.c_str());
+        std::fprintf(to, "%s%s\n", kind, printable(text).c_str());
         std::fflush(to);
     }
 
@@ -91,8 +92,8 @@ void use_captured_keys(Captured &captured) {
             table.key = find_columns(table, found->second->key).value_or(table.key);
 }
 
-bool check_database(const Options &options, Waiter &waiter, Report &report, Captured &captured) {
-    PgChangeLog change_log(options.conninfo, options.stream, waiter);
+bool check_database(const Options &options, Waiter &waiter, Log &log, Report &report, Captured &captured) {
+    PgChangeLog change_log(options.conninfo, options.stream, waiter, log);
     if (!report.step("database connection", [&] { change_log.connect(); })) return false;
     report.add(check_connection(change_log.security()));
     return report.step("extension waybill", [&] { change_log.check_extension(); }) &&
@@ -173,6 +174,7 @@ std::map<std::string, TopicFacts> describe(const Options &options, KafkaInspecto
 
 int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &waiter) {
     Report report;
+    Log log(LogLevel::off, LogFormat::text);
     Report::ok("configuration"); // it was read before we got here
     report.add(check_configuration(options));
 
@@ -180,7 +182,7 @@ int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &w
     std::unique_ptr<Format> format;
     std::vector<Publication> publications;
     std::vector<std::string_view> other_topics;
-    if (check_database(options, waiter, report, captured)) {
+    if (check_database(options, waiter, log, report, captured)) {
         format = make_format(captured.stream.source);
         std::vector<Finding> misfits;
         publications = try_publishing(*format, captured.tables, misfits);
@@ -191,7 +193,6 @@ int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &w
         report.add(check_rules(*format, captured.tables));
     }
 
-    Log log(LogLevel::off, LogFormat::text);
     KafkaPublisher publisher(options.kafka, waiter, log);
     const bool kafka_ok = report.step("Kafka at " + publisher.describe_brokers(), [&] { publisher.open(); });
     std::map<std::string, TopicFacts> facts;

@@ -326,7 +326,7 @@ void KafkaPublisher::publish(const Message &message, Ticket ticket) {
 }
 
 KafkaError KafkaPublisher::too_large(const std::string &topic, const std::string &position) const {
-    return error(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, refused(position, topic));
+    return kafka_error(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, refused(position, topic));
 }
 
 void KafkaPublisher::wait_until_accepted(PartitionState &partition, std::string_view topic) {

@@ -2,6 +2,7 @@
 -- session.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
+SET waybill.ddl_warnings = off;
 CREATE SCHEMA memory;
 SET search_path = memory;
 SET waybill.buffer_size = '64kB';
