@@ -1,20 +1,28 @@
 // The change log: how a committing transaction writes its changes.
 //
 //   writer, at pre-commit                                  reader (log_reader.cpp)
-//   1 draw csn from commit_seq    takes a lock on commit_seq
-//   2 segment = value(segment)                             a C0 = value(commit_seq)
-//   3 insert chunks into segment                           b wait for all who hold a lock on commit_seq now
-//   4 commit: becomes visible                              c new snapshot
-//   5 release the lock                                     d read csn <= C0: nothing can appear there later
+//   1 mark itself                  a lock of our own
+//   2 draw csn from commit_seq     takes a lock on it first
+//   3 segment = value(segment)                             a C0 = value(commit_seq)
+//   4 insert chunks into segment                           b wait for all who hold a lock on commit_seq now
+//   5 commit: becomes visible                                and are marked
+//   6 release both locks                                   c new snapshot
+//                                                          d read csn <= C0: nothing can appear there later
 //
-// Whoever drew a csn <= C0 held its lock at b or had already released it, after having become visible. 1 before 2:
-// else a writer could be numbered after a segment was closed and yet write to it.
+// Whoever drew a csn <= C0 held both locks at b or had already released them, after having become visible: it took them
+// before it drew, in whatever order. 2 before 3: else a writer could be numbered after a segment was closed and yet
+// write to it.
+//
+// Why two locks: who holds the one on commit_seq is cheap to find, as it is kept by each backend for itself and all are
+// looked at in one go; but any role can take it, by nextval() of its oid, which locks before it refuses. The mark
+// cannot be taken by SQL (locks.hpp); each backend has one of its own, so that committing ones do not meet over it.
 //
 // A transaction that is prepared cannot hold that lock: readers would wait until COMMIT PREPARED. Its chunks go to the
 // prepared log, with a number that tells what was before it; the first reader that sees them gives them their place
 // (waybill_internal.release()).
 #include "change_log.hpp"
 
+#include "locks.hpp"
 #include "log_objects.hpp"
 #include "log_row.hpp"
 
@@ -127,6 +135,7 @@ Oid prepared_index(std::int64_t slot) {
 }
 
 void append_to_log(Oid commit_sequence, ChunkStream &context, ChunkStream &changes) {
+    mark_as_committing();
     const Csn csn = draw_from_sequence(commit_sequence, csn_step);
     const std::int64_t segment = sequence_value(log_object("segment_seq"));
     LogWriter writer{

@@ -5,6 +5,7 @@
 // already, right behind what they were let read. That is where it was all along for those who came after it: they drew
 // their csns when it was visible, and whoever draws is behind all that was handed out.
 #include "change_log.hpp"
+#include "locks.hpp"
 #include "log_objects.hpp"
 #include "log_row.hpp"
 #include "postgres.hpp"
@@ -59,7 +60,7 @@ bool prepared_news(Csn after) {
     return found;
 }
 
-// A fence that waits for nobody: it is passed when all who held the lock once are done, and so visible.
+// A fence that waits for nobody: it is passed when all who were committing once are done, and so visible.
 class Fence {
 public:
     Fence() = default;
@@ -68,6 +69,11 @@ public:
         SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
         int count;
         holders_ = GetLockConflicts(&tag, ShareLock, &count); // with an invalid one behind the last
+        // Others may hold the lock, too; see change_log.cpp.
+        int committing = 0;
+        for (int i = 0; i < count; ++i)
+            if (is_committing(holders_[i])) holders_[committing++] = holders_[i];
+        holders_[committing] = holders_[count];
     }
 
     [[nodiscard]] Csn drawn() const { return drawn_; }
@@ -75,6 +81,12 @@ public:
         // Only looks whether each still runs.
         while (VirtualTransactionIdIsValid(holders_[done_]) && VirtualXactLock(holders_[done_], false)) ++done_;
         return !VirtualTransactionIdIsValid(holders_[done_]);
+    }
+    // Those who have not been seen to be done.
+    [[nodiscard]] std::span<const VirtualTransactionId> missing() const {
+        std::size_t end = done_;
+        while (VirtualTransactionIdIsValid(holders_[end])) ++end;
+        return {holders_ + done_, end - done_};
     }
     void close() const { pfree(holders_); }
 
@@ -84,17 +96,27 @@ private:
     std::size_t done_;
 };
 
+// Between two looks: short at first, and longer with the time that nothing comes.
+void pause(std::int64_t waited_us) {
+    constexpr std::int64_t shortest_us = 200;
+    constexpr std::int64_t longest_us = 10'000;
+    const std::int64_t pause_us = std::clamp(waited_us / 8, shortest_us, longest_us);
+    CHECK_FOR_INTERRUPTS();
+    // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
+    if (pause_us < 1000) {
+        pg_usleep(pause_us);
+    } else {
+        WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause_us / 1000, PG_WAIT_EXTENSION);
+        ResetLatch(MyLatch);
+    }
+}
+
 // Waits until a csn greater than `after`, which is safe, is safe too, and returns it. Nothing when none was drawn in
-// `wait_ms`, or when it takes more than a fence. Looking is cheap, so the pauses start short and grow with the time
-// that nothing comes; no NOTIFY, which would serialize the commits.
+// `wait_ms`, or when it takes more than a fence. Looking is cheap; no NOTIFY, which would serialize the commits.
 //
 // A fence begins whenever something new was drawn, before those in front of it are passed: else what has just committed
 // would wait for all who began to commit meanwhile, and their WAL takes longer to the disk than all else takes here.
 std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
-    constexpr std::int64_t shortest_pause_us = 200;
-    constexpr std::int64_t longest_pause_us = 10'000;
-    // Whoever waits for us has other things to ask. But fences are begun anew then: most commits must not take longer.
-    constexpr std::int64_t longest_fence_us = 2'000'000;
     static TimestampTz last_news; // from call to call: when nothing comes, they follow each other
     const TimestampTz start = GetCurrentTimestamp();
     const Oid released_sequence = log_object("released_seq");
@@ -127,17 +149,11 @@ std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
 
         const TimestampTz now = GetCurrentTimestamp();
         const bool in_fence = first < begun;
-        if (now - start >= std::int64_t{wait_ms} * 1000 + (in_fence ? longest_fence_us : 0))
+        // Whoever waits for us has other things to ask. But fences are begun anew then: most commits must not take
+        // longer.
+        if (now - start >= std::int64_t{wait_ms} * 1000 + (in_fence ? longest_wait_us : 0))
             return in_fence ? std::optional{after} : std::nullopt;
-        CHECK_FOR_INTERRUPTS();
-        // A latch wakes at once for interrupts and the server's end, but counts in milliseconds.
-        const std::int64_t pause_us = std::clamp((now - last_news) / 8, shortest_pause_us, longest_pause_us);
-        if (pause_us < 1000) {
-            pg_usleep(pause_us);
-        } else {
-            WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause_us / 1000, PG_WAIT_EXTENSION);
-            ResetLatch(MyLatch);
-        }
+        pause(now - last_news);
     }
 }
 
@@ -156,16 +172,30 @@ Csn release(Csn drawn) {
     return released;
 }
 
-Csn safe_csn(Csn after, int wait_ms) {
+// Waits until all that was drawn so far is safe, and returns the last of it. When that takes too long: `otherwise`, or,
+// without one, an error that says for whom it waited.
+Csn wait_for_fence(Oid commit_sequence, std::optional<Csn> otherwise) {
+    Fence fence{commit_sequence};
+    for (const TimestampTz start = GetCurrentTimestamp(); !fence.is_passed();) {
+        const std::int64_t waited_us = GetCurrentTimestamp() - start;
+        if (waited_us >= longest_wait_us) {
+            if (otherwise) return *otherwise;
+            give_up_waiting(fence.missing(), "could not tell how far the change log can be read");
+        }
+        pause(waited_us);
+    }
+    fence.close();
+    return fence.drawn();
+}
+
+// `after`, if there is one, is safe.
+Csn safe_csn(std::optional<Csn> after, int wait_ms) {
     const Oid commit_sequence = log_object("commit_seq");
     std::optional<Csn> drawn;
-    if (wait_ms > 0) drawn = wait_for_csn(commit_sequence, after, wait_ms);
-    if (!drawn) {
-        drawn = sequence_value(commit_sequence);
-        LOCKTAG tag;
-        SET_LOCKTAG_RELATION(tag, MyDatabaseId, commit_sequence);
-        WaitForLockers(tag, ShareLock, false); // takes no lock; a writer's is released after it is visible
-    }
+    const bool waits = after && wait_ms > 0;
+    if (waits) drawn = wait_for_csn(commit_sequence, *after, wait_ms);
+    // Who does not want to wait for news wants to know about all that there are.
+    if (!drawn) drawn = wait_for_fence(commit_sequence, waits ? after : std::nullopt);
     // In this order: what is in flight no more can be seen. What is prepared from now on has a number above `drawn`, so
     // nothing has to be noted for it.
     if (prepared_in_flight() || has_prepared()) return release(*drawn);
@@ -188,8 +218,8 @@ Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
         ereport(ERROR, errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
                 errmsg("waybill.safe_csn() needs a READ COMMITTED transaction"),
                 errdetail("Later statements of this transaction would not see what the fence waited for."));
-    const bool waits = !PG_ARGISNULL(0) && !PG_ARGISNULL(1);
-    PG_RETURN_INT64(waybill::safe_csn(waits ? PG_GETARG_INT64(0) : -1, waits ? PG_GETARG_INT32(1) : 0));
+    PG_RETURN_INT64(waybill::safe_csn(PG_ARGISNULL(0) ? std::nullopt : std::optional{PG_GETARG_INT64(0)},
+                                      PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1)));
 }
 
 } // extern "C"

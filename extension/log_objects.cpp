@@ -1,6 +1,7 @@
 // The extension's own tables and sequences, by name.
 #include "log_objects.hpp"
 
+#include "locks.hpp"
 #include "table_info.hpp"
 
 namespace waybill {
@@ -67,6 +68,15 @@ Oid trigger_function(const char *name) {
                         ObjectIdGetDatum(get_namespace_oid(log_schema, true)));
     if (!OidIsValid(function)) refuse_missing(psprintf("function %s.%s()", log_schema, name));
     return function;
+}
+
+Oid log_owner() {
+    const Oid sequence = log_object("commit_seq");
+    HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(sequence));
+    if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for relation %u", sequence);
+    const Oid owner = reinterpret_cast<const FormData_pg_class *>(GETSTRUCT(tuple))->relowner;
+    ReleaseSysCache(tuple);
+    return owner;
 }
 
 namespace {
@@ -179,7 +189,8 @@ bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to) {
 }
 
 bool is_empty(Oid table) {
-    Relation relation = table_open(table, AccessShareLock);
+    lock_in_time(table, AccessShareLock, "could not look into the change log");
+    Relation relation = table_open(table, NoLock);
     const bool empty = RelationGetNumberOfBlocks(relation) == 0;
     table_close(relation, AccessShareLock);
     return empty;

@@ -18,6 +18,9 @@ Oid find_log_object(const char *name);
 // Error: as log_object(): what fires our triggers and does not find us would capture nothing.
 Oid trigger_function(const char *name);
 
+// The role whose the extension's objects are.
+Oid log_owner();
+
 // last_value of a sequence. Unlike nextval and setval, reading takes no lock that the fence would wait for.
 std::int64_t sequence_value(Oid sequence);
 

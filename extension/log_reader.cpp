@@ -1,4 +1,5 @@
 // How the log is read, up to what safe_csn() said (fence.cpp).
+#include "locks.hpp"
 #include "log_objects.hpp"
 #include "log_row.hpp"
 #include "postgres.hpp"
@@ -37,7 +38,10 @@ void advance(SegmentScan &segment) {
 
 // False, with nothing left open, when there is nothing in the segment: as in most of the ring.
 bool open_scan(SegmentScan &segment, std::int64_t number, const BatchRange &range, Snapshot snapshot) {
-    segment.table = table_open(segment_table(number), AccessShareLock);
+    // Who empties it holds it for an instant, unless that is part of an open transaction.
+    const Oid table = segment_table(number);
+    lock_in_time(table, AccessShareLock, "could not read the change log");
+    segment.table = table_open(table, NoLock);
     if (RelationGetNumberOfBlocks(segment.table) == 0) {
         table_close(segment.table, AccessShareLock);
         return false;

@@ -1,5 +1,5 @@
 // The library's entry: what happens once per backend.
-#include "change_log.hpp"
+#include "locks.hpp"
 #include "postgres.hpp"
 #include "settings.hpp"
 #include "table_info.hpp"
@@ -18,6 +18,7 @@ void _PG_init(void) {
         waybill::settings::define();
         waybill::register_invalidation_callbacks();
         waybill::register_transaction_callbacks();
+        waybill::register_lock_callbacks();
     }
     waybill::settings::require_context();
 }

@@ -75,7 +75,11 @@ extern "C" {
 #include <storage/bufmgr.h>
 #include <storage/latch.h>
 #include <storage/lmgr.h>
+#include <storage/lock.h>
 #include <storage/predicate.h>
+#include <storage/proc.h>
+#include <storage/procarray.h>
+#include <storage/sinvaladt.h>
 #include <tcop/deparse_utility.h>
 #include <utils/acl.h>
 #include <utils/array.h>
@@ -133,6 +137,44 @@ inline TimeLineID current_timeline() {
     return GetWALInsertionTimeLine();
 #else
     return ThisTimeLineID;
+#endif
+}
+
+// Backends by number, from 0 or 1 on. A prepared transaction has none.
+inline std::uint32_t my_backend_number() {
+#if PG_VERSION_NUM >= 170000
+    return static_cast<std::uint32_t>(MyProcNumber);
+#else
+    return static_cast<std::uint32_t>(MyBackendId);
+#endif
+}
+
+inline std::optional<std::uint32_t> backend_number(const VirtualTransactionId &transaction) {
+#if PG_VERSION_NUM >= 170000
+    if (transaction.procNumber == INVALID_PROC_NUMBER) return {};
+    return static_cast<std::uint32_t>(transaction.procNumber);
+#else
+    if (transaction.backendId == InvalidBackendId) return {};
+    return static_cast<std::uint32_t>(transaction.backendId);
+#endif
+}
+
+// The process in which a transaction runs, or ran; 0 when that has ended or the transaction is prepared.
+inline int process_of(const VirtualTransactionId &transaction) {
+    if (!backend_number(transaction)) return 0;
+#if PG_VERSION_NUM >= 170000
+    const PGPROC *backend = ProcNumberGetProc(transaction.procNumber);
+#else
+    const PGPROC *backend = BackendIdGetProc(transaction.backendId);
+#endif
+    return backend == nullptr ? 0 : backend->pid;
+}
+
+inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
+#if PG_VERSION_NUM >= 170000
+    return LockHeldByMe(&tag, mode, false);
+#else
+    return LockHeldByMe(&tag, mode);
 #endif
 }
 

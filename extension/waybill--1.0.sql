@@ -123,7 +123,7 @@ SELECT pg_catalog.setval('waybill_internal.prepared_slot_seq', 0);
 
 -- The csn up to which readers were let read while transactions were prepared: the greater of the sequence's value and of
 -- the table's rows, for what has to be undone with the transaction that found it. Behind it is the place of a prepared
--- transaction with a smaller number. The table's lock keeps out other readers meanwhile.
+-- transaction with a smaller number. A lock that only the extension takes keeps out other readers meanwhile.
 CREATE SEQUENCE waybill_internal.released_seq AS bigint MINVALUE 0 START 0;
 SELECT pg_catalog.setval('waybill_internal.released_seq', 0);
 CREATE TABLE waybill_internal.released (csn bigint NOT NULL);
@@ -137,12 +137,22 @@ SELECT pg_catalog.setval('waybill_internal.timeline_seq', 0);
 CREATE TABLE waybill.stream (
     id integer PRIMARY KEY,
     name text NOT NULL UNIQUE CHECK (name <> ''),
-    tables text[] -- schema.table; NULL: all
+    tables text[] -- schema.table, as they were given; NULL: all
 );
 CREATE SEQUENCE waybill.stream_id_seq AS integer OWNED BY waybill.stream.id;
 -- A dump has them; CREATE EXTENSION makes the first, "default".
 SELECT pg_catalog.pg_extension_config_dump('waybill.stream', 'WHERE id <> 1');
 SELECT pg_catalog.pg_extension_config_dump('waybill.stream_id_seq', '');
+
+-- The tables that have, or had, the names that a stream was given: with the names that they have now, by which a restored
+-- dump finds them.
+CREATE TABLE waybill.stream_table (
+    stream integer NOT NULL,
+    relation oid,            -- NULL: there is none of the name
+    schema name NOT NULL,
+    "table" name NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('waybill.stream_table', '');
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Logical replication: a publication FOR ALL TABLES has our tables too. What happens in them is this database's own
@@ -423,8 +433,14 @@ BEGIN
             RETURN;
         EXCEPTION WHEN lock_not_available THEN
             IF clock_timestamp() > deadline THEN
-                RAISE lock_not_available USING MESSAGE = format('could not lock table %s within 30 seconds', "table"),
-                    HINT = 'A long transaction is using it: try again when it has ended.';
+                RAISE lock_not_available USING
+                    MESSAGE = format('could not lock table %s within 30 seconds: it is used by %s', "table",
+                                     waybill_internal.describe_processes(
+                                         ARRAY(SELECT DISTINCT coalesce(l.pid, 0) FROM pg_locks l
+                                               WHERE l.locktype = 'relation' AND l.relation = "table" AND l.granted
+                                                 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                                                 AND l.pid IS DISTINCT FROM pg_backend_pid()))),
+                    HINT = 'Try again when the transaction has ended.';
             END IF;
             PERFORM pg_sleep(0.05); -- let those through that had queued up behind us
         END;
@@ -500,6 +516,7 @@ DECLARE
     condition_trigger name;
     row_trigger name;
 BEGIN
+    PERFORM waybill_internal.follow_names(ARRAY["table"::oid]);
     -- Nothing to do, and no lock to take, when all is there already.
     SELECT waybill_internal.trigger_arguments(t.arguments) INTO present
         FROM waybill_internal.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0;
@@ -871,10 +888,10 @@ COMMENT ON FUNCTION waybill_internal.watch_drop() IS 'calls warn_of_drops() when
 ---------------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION waybill.safe_csn(after bigint DEFAULT NULL, wait_ms integer DEFAULT 0) RETURNS bigint
-    LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE c VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
     AS 'MODULE_PATHNAME', 'waybill_safe_csn';
 COMMENT ON FUNCTION waybill.safe_csn IS
-    'a csn C such that every statement that starts after the call sees all changes with csn <= C; waits up to wait_ms for one greater than after, itself such a csn, and up to 2 s more for those who are committing';
+    'a csn C such that every statement that starts after the call sees all changes with csn <= C; waits up to wait_ms for one greater than after, itself such a csn, and up to 2 s more for those who are committing: then it returns after, or, if it was not to wait, fails';
 
 CREATE FUNCTION waybill.fetch(after_csn bigint, after_chunk integer, upto bigint, max_bytes integer DEFAULT 4194304,
                               OUT csn bigint, OUT chunk integer, OUT chunks integer, OUT changes integer,
@@ -910,6 +927,35 @@ CREATE FUNCTION waybill_internal.sequence_value(sequence text) RETURNS bigint
 COMMENT ON FUNCTION waybill_internal.sequence_value IS
     'value of one of the extension''s sequences, read without a lock that safe_csn() would wait for';
 
+-- Locks that SQL cannot take (extension/locks.hpp): 1, the list of streams, while one is made or dropped, and the log
+-- emptied; 2, the places of prepared transactions, while they are given, and the log emptied.
+CREATE FUNCTION waybill_internal.lock_log(number integer, purpose text) RETURNS void
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_lock_log';
+COMMENT ON FUNCTION waybill_internal.lock_log IS
+    'takes a lock until the transaction ends; after two seconds fails, saying that it could not do what purpose says, and who has the lock';
+
+CREATE FUNCTION waybill_internal.try_lock_log(number integer) RETURNS boolean
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_try_lock_log';
+COMMENT ON FUNCTION waybill_internal.try_lock_log IS 'takes a lock until the transaction ends, unless that has to wait';
+
+CREATE FUNCTION waybill_internal.is_locked_here("table" text) RETURNS boolean
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_is_locked_here';
+COMMENT ON FUNCTION waybill_internal.is_locked_here IS
+    'whether this transaction keeps everybody else from one of the extension''s tables, as it emptied it';
+
+CREATE FUNCTION waybill_internal.lock_stream(stream integer) RETURNS boolean
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_lock_stream';
+COMMENT ON FUNCTION waybill_internal.lock_stream IS
+    'takes the lock of a stream''s shipper until the transaction ends, unless that has to wait';
+
+CREATE FUNCTION waybill_internal.stream_shipper(stream integer) RETURNS integer
+    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND classid = 2003790188 AND objid = stream AND objsubid = 3 -- extension/locks.cpp
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    $$;
+COMMENT ON FUNCTION waybill_internal.stream_shipper IS 'the process that has taken a stream; NULL: none';
+
 CREATE FUNCTION waybill_internal.released_csn() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$ SELECT greatest(waybill_internal.sequence_value('released_seq'), (SELECT max(r.csn) FROM waybill_internal.released r)) $$;
@@ -937,7 +983,7 @@ DECLARE
     prepared record;
     moved boolean := false;
 BEGIN
-    LOCK TABLE waybill_internal.released IN EXCLUSIVE MODE;
+    PERFORM waybill_internal.lock_log(2, 'could not give prepared transactions their places');
     released := waybill_internal.released_csn();
     place := released;
     FOR prepared IN
@@ -986,35 +1032,43 @@ END
 $$;
 COMMENT ON FUNCTION waybill_internal.committed_at IS 'when a prepared transaction was committed, as far as the server knows';
 
+-- What a shipper does to its stream is for those whom grant_shipper() gave it (extension/streams.cpp).
+CREATE FUNCTION waybill.take_stream(stream text) RETURNS boolean
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_take_stream';
+COMMENT ON FUNCTION waybill.take_stream IS
+    'makes this session the only one that may acknowledge a stream, until it ends or runs DISCARD ALL; false: another one is';
+
 CREATE FUNCTION waybill.acknowledged(stream text) RETURNS bigint
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT waybill_internal.sequence_value(format('stream_%s_acknowledged_seq', waybill_internal.stream_id(stream))) $$;
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_acknowledged';
 COMMENT ON FUNCTION waybill.acknowledged IS 'the csn up to which a stream is acknowledged';
 
 CREATE FUNCTION waybill.acknowledge(stream text, csn bigint) RETURNS void
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    id CONSTANT integer := waybill_internal.stream_id(stream);
+    LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_acknowledge';
+COMMENT ON FUNCTION waybill.acknowledge IS
+    'says that all changes up to csn are safe at their destination: the log may forget them; never moves back; only for the session that took the stream, if one did';
+
+CREATE FUNCTION waybill_internal.acknowledge(id integer, csn bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF csn > waybill_internal.last_csn() THEN
         RAISE invalid_parameter_value USING
             MESSAGE = format('cannot acknowledge csn %s: the last one is %s', csn, waybill_internal.last_csn()),
             HINT = 'The position was taken from another database, or from before a restore.';
     END IF;
-    IF csn > waybill.acknowledged(stream) THEN
+    IF csn > waybill_internal.sequence_value(format('stream_%s_acknowledged_seq', id)) THEN
         PERFORM setval(format('waybill_internal.stream_%s_acknowledged_seq', id), csn);
     END IF;
     PERFORM setval(format('waybill_internal.stream_%s_acknowledged_at_seq', id),
                    (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
 END
 $$;
-COMMENT ON FUNCTION waybill.acknowledge IS
-    'says that all changes up to csn are safe at their destination: the log may forget them; never moves back';
+COMMENT ON FUNCTION waybill_internal.acknowledge IS 'does what waybill.acknowledge() was asked for, under the lock of the stream';
 
 CREATE FUNCTION waybill_internal.acknowledged_by_all() RETURNS bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT coalesce(min(waybill.acknowledged(s.name)), waybill_internal.last_csn()) FROM waybill.stream s
+    SELECT coalesce(min(waybill_internal.sequence_value(format('stream_%s_acknowledged_seq', s.id))), waybill_internal.last_csn())
+    FROM waybill.stream s
     $$;
 COMMENT ON FUNCTION waybill_internal.acknowledged_by_all IS 'the csn up to which every stream is acknowledged';
 
@@ -1022,7 +1076,7 @@ COMMENT ON FUNCTION waybill_internal.acknowledged_by_all IS 'the csn up to which
 -- a writer takes its csn first, then reads the segment number. To rotate, the next slot must be free; the segment number
 -- moves on; then upto = the last csn there is. Whoever still writes to the closed segment has a csn <= upto, so once every
 -- stream acknowledged upto, nobody can write there and all it holds is acknowledged: it is emptied. (Whoever places prepared
--- transactions writes there under a csn between those drawn: it is kept out by the lock on waybill_internal.released.)
+-- transactions writes there under a csn between those drawn: it is kept out by a lock.)
 CREATE FUNCTION waybill.maintain(idle boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1039,9 +1093,8 @@ BEGIN
         RAISE active_sql_transaction USING MESSAGE = 'waybill.maintain() needs a READ COMMITTED transaction',
             DETAIL = 'It must see all streams that there are now.';
     END IF;
-    -- create_stream() and drop_stream() take the first lock too, safe_csn() may take the second; no other role may.
-    IF NOT waybill_internal.try_lock('waybill.stream', 'SHARE UPDATE EXCLUSIVE')
-        OR NOT waybill_internal.try_lock('waybill_internal.released', 'EXCLUSIVE') THEN
+    -- create_stream() and drop_stream() take the first lock too, safe_csn() may take the second.
+    IF NOT waybill_internal.try_lock_log(1) OR NOT waybill_internal.try_lock_log(2) THEN
         RETURN 0;
     END IF;
     acknowledged := waybill_internal.acknowledged_by_all();
@@ -1052,7 +1105,8 @@ BEGIN
     size := pg_relation_size(format('waybill_internal.segment_%s', current % 8)::regclass);
     next_slot := (current + 1) % 8;
     IF (size >= full_size OR idle AND size > 0 AND acknowledged >= waybill_internal.last_csn())
-        AND waybill_internal.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0 THEN
+        AND waybill_internal.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0
+        AND NOT waybill_internal.is_locked_here(format('segment_%s', next_slot)) THEN -- by a call before, in this transaction
         PERFORM setval(format('waybill_internal.segment_%s_upto_seq', next_slot), filling);
         PERFORM setval('waybill_internal.segment_seq', current + 1);
         PERFORM setval(format('waybill_internal.segment_%s_upto_seq', current % 8), greatest(waybill_internal.last_csn(), 1));
@@ -1081,7 +1135,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION waybill.maintain IS
-    'goes on to the next segment when the current one is full (idle: when it is not empty), empties those that every stream acknowledged; waits for nobody; returns how many it emptied';
+    'goes on to the next segment when the current one is full (idle: when it is not empty), empties those that every stream acknowledged; waits for nobody (waybill.lock_holders shows who keeps one from being emptied); returns how many it emptied';
 
 -- A transaction keeps the lock on the slot that it wrote to from PREPARE to COMMIT PREPARED: who gets the slot's strongest
 -- lock, and then sees that all in it has its place, has it for himself. Which slot is the current one is no more than a
@@ -1098,6 +1152,7 @@ BEGIN
         END IF;
     END IF;
     IF pg_relation_size(other::regclass) = 0
+        AND NOT waybill_internal.is_locked_here(format('prepared_%s', 1 - current)) -- writers would wait for us: the next time
         AND pg_relation_size(format('waybill_internal.prepared_%s', current)::regclass) >= full_size THEN
         PERFORM setval('waybill_internal.prepared_slot_seq', 1 - current);
     END IF;
@@ -1127,7 +1182,9 @@ COMMENT ON FUNCTION waybill_internal.try_lock IS 'locks a table of the extension
 CREATE FUNCTION waybill_internal.forget_stream(stream integer) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM waybill_internal.delete_unseen('waybill.stream', s.ctid) FROM waybill.stream s WHERE s.id = stream;
+    PERFORM waybill_internal.delete_unseen('waybill.stream', s.ctid) FROM waybill.stream s WHERE s.id = forget_stream.stream;
+    PERFORM waybill_internal.delete_unseen('waybill.stream_table', t.ctid) FROM waybill.stream_table t
+        WHERE t.stream = forget_stream.stream;
     EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill_internal.stream_%s_acknowledged_seq', stream);
     EXECUTE format('ALTER EXTENSION waybill DROP SEQUENCE waybill_internal.stream_%s_acknowledged_at_seq', stream);
     EXECUTE format('DROP SEQUENCE waybill_internal.stream_%1$s_acknowledged_seq, waybill_internal.stream_%1$s_acknowledged_at_seq', stream);
@@ -1177,17 +1234,120 @@ CREATE TRIGGER created BEFORE INSERT ON waybill.stream FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER dropped BEFORE DELETE ON waybill.stream FOR EACH ROW EXECUTE FUNCTION waybill_internal.stream_dropped();
 ALTER TABLE waybill.stream ENABLE ALWAYS TRIGGER created, ENABLE ALWAYS TRIGGER dropped;
 
+-- From another database, where the oids were others.
+CREATE FUNCTION waybill_internal.stream_table_restored() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT c.oid INTO NEW.relation FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = NEW.schema AND c.relname = NEW."table";
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.stream_table_restored IS 'finds the table of a stream by its name; a trigger of stream_table';
+CREATE TRIGGER restored BEFORE INSERT ON waybill.stream_table
+    FOR EACH ROW EXECUTE FUNCTION waybill_internal.stream_table_restored();
+ALTER TABLE waybill.stream_table ENABLE ALWAYS TRIGGER restored;
+
+-- Both the name and the table count: a table that was renamed goes on in the stream, and so does one that takes the name of
+-- another.
+CREATE FUNCTION waybill_internal.follow_names(changed oid[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    renamed record;
+BEGIN
+    FOR renamed IN
+        SELECT t.ctid AS place, t.stream, n.nspname AS schema, c.relname AS "table"
+        FROM waybill.stream_table t JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE (changed IS NULL OR c.oid = ANY (changed)) AND (t.schema <> n.nspname OR t."table" <> c.relname)
+    LOOP
+        PERFORM waybill_internal.delete_unseen('waybill.stream_table', renamed.place);
+        INSERT INTO waybill.stream_table (stream, schema, "table") VALUES (renamed.stream, renamed.schema, renamed."table");
+    END LOOP;
+    INSERT INTO waybill.stream_table (stream, schema, "table")
+        SELECT s.id, n.nspname, c.relname
+        FROM waybill.stream s
+        JOIN pg_class c ON changed IS NULL OR c.oid = ANY (changed)
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p') AND n.nspname || '.' || c.relname = ANY (s.tables)
+          AND NOT EXISTS (SELECT FROM waybill.stream_table t WHERE t.stream = s.id AND t.relation = c.oid);
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.follow_names IS
+    'brings stream_table up to date for tables that were renamed or take a name that a stream was given; NULL: for all';
+
+CREATE FUNCTION waybill_internal.watch_names() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM waybill.stream WHERE tables IS NOT NULL) THEN
+        RETURN;
+    END IF;
+    BEGIN
+        PERFORM waybill_internal.follow_names(
+            (SELECT array_agg(c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass) FROM pg_event_trigger_ddl_commands() c));
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING USING MESSAGE = format('could not look for renamed tables of streams: %s', SQLERRM);
+    END;
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.watch_names() IS 'has the tables of streams follow ALTER ... RENAME and SET SCHEMA';
+
+CREATE FUNCTION waybill.is_in_stream(stream text, relation oid, schema name, "table" name) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.tables IS NULL
+        OR is_in_stream.schema || '.' || is_in_stream."table" = ANY (s.tables)
+        OR EXISTS (SELECT FROM waybill.stream_table t
+                   WHERE t.stream = s.id
+                     AND (t.relation = is_in_stream.relation
+                          OR t.schema = is_in_stream.schema AND t."table" = is_in_stream."table"))
+    FROM waybill.stream s WHERE s.name = is_in_stream.stream
+    $$;
+COMMENT ON FUNCTION waybill.is_in_stream IS
+    'whether a stream has the changes of a table, as it was called in a shape: it has, or had, one of the names that the stream was given';
+
+CREATE FUNCTION waybill_internal.check_stream_tables(tables text[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    wrong record;
+BEGIN
+    IF cardinality(tables) = 0 OR array_position(tables, NULL) IS NOT NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = 'the tables of a stream must not be an empty list, or have a NULL in it',
+            HINT = 'Leave them out, or give NULL, for all tables.';
+    END IF;
+    SELECT t.name, count(DISTINCT t.place) AS times, bool_or(c.relkind IN ('r', 'p')) AS is_table INTO wrong
+        FROM unnest(tables) WITH ORDINALITY t (name, place)
+        LEFT JOIN (pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) ON n.nspname || '.' || c.relname = t.name
+        GROUP BY t.name
+        HAVING count(DISTINCT t.place) > 1 OR bool_or(c.relkind IN ('r', 'p')) IS NOT TRUE LIMIT 1;
+    IF wrong.times > 1 THEN
+        RAISE duplicate_object USING MESSAGE = format('table "%s" is given to the stream twice', wrong.name);
+    ELSIF wrong.times = 1 THEN
+        RAISE undefined_table USING
+            MESSAGE = format('"%s" %s', wrong.name, CASE WHEN wrong.is_table IS NULL THEN 'does not exist' ELSE 'is not a table' END),
+            HINT = 'Name the tables of a stream as schema.table, in their own spelling and without quotes.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.check_stream_tables IS 'raises what is wrong with a list of tables for a stream';
+
 CREATE FUNCTION waybill.create_stream(name text, tables text[] DEFAULT NULL) RETURNS integer
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    new_id CONSTANT integer := nextval('waybill.stream_id_seq');
+    new_id integer;
 BEGIN
+    IF coalesce(name, '') = '' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'the name of a stream must not be empty';
+    END IF;
+    PERFORM waybill_internal.check_stream_tables(tables);
     IF EXISTS (SELECT FROM waybill.stream s WHERE s.name = create_stream.name) THEN
         RAISE duplicate_object USING MESSAGE = format('stream "%s" already exists', name);
     END IF;
     -- Until this transaction ends nothing is reclaimed that the new stream is to get.
-    LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE;
+    PERFORM waybill_internal.lock_log(1, 'could not create the stream');
+    new_id := nextval('waybill.stream_id_seq');
     INSERT INTO waybill.stream (id, name, tables) VALUES (new_id, create_stream.name, create_stream.tables);
+    IF tables IS NOT NULL THEN
+        PERFORM waybill_internal.follow_names(NULL);
+    END IF;
     RETURN new_id;
 END
 $$;
@@ -1199,9 +1359,11 @@ CREATE FUNCTION waybill.drop_stream(name text) RETURNS void
 DECLARE
     old_id CONSTANT integer := waybill_internal.stream_id(name);
 BEGIN
-    LOCK TABLE waybill.stream IN SHARE UPDATE EXCLUSIVE MODE;
-    IF NOT pg_try_advisory_xact_lock(2003790188, old_id) THEN
-        RAISE object_in_use USING MESSAGE = format('stream "%s" is being shipped', name), HINT = 'Stop its shipper first.';
+    PERFORM waybill_internal.lock_log(1, 'could not drop the stream');
+    IF NOT waybill_internal.lock_stream(old_id) THEN
+        RAISE object_in_use USING
+            MESSAGE = format('stream "%s" is being shipped by process %s', name, waybill_internal.stream_shipper(old_id)),
+            HINT = 'Stop its shipper first.';
     END IF;
     PERFORM waybill_internal.forget_stream(old_id);
 END
@@ -1272,9 +1434,7 @@ AS $$
            b.changes, b.bytes, clock_timestamp() - b.oldest,
            CASE WHEN p.acknowledged_at > 0 THEN to_timestamp(p.acknowledged_at / 1000000.0) END,
            l.segments::integer, l.bytes::bigint,
-           EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = 2003790188
-                   AND objid = s.id AND objsubid = 2
-                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+           waybill_internal.stream_shipper(s.id) IS NOT NULL
     FROM waybill.stream s
     CROSS JOIN LATERAL (
         SELECT waybill_internal.sequence_value(format('stream_%s_acknowledged_seq', s.id)) AS acknowledged,
@@ -1296,20 +1456,96 @@ CREATE VIEW waybill.status AS SELECT * FROM waybill_internal.stream_status();
 COMMENT ON VIEW waybill.status IS
     'per stream: backlog, counted when it is small, estimated from some 2,000 chunks when it is not; age of its oldest change, last acknowledgement, log size, whether a shipper is connected';
 
+-- PostgreSQL lets any role lock any relation, and a transaction that is prepared keeps its locks: nothing of that keeps
+-- writers or readers waiting, but segments are emptied later.
+CREATE FUNCTION waybill_internal.lock_holders(OUT object text, OUT mode text, OUT pid integer, OUT prepared text, OUT role text,
+                                              OUT since timestamptz)
+    RETURNS SETOF record
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(c.relname::text,
+                    CASE l.objsubid WHEN 3 THEN (SELECT format('stream %s', s.name) FROM waybill.stream s WHERE s.id = l.objid::bigint)
+                                    WHEN 4 THEN CASE l.objid WHEN 1 THEN 'list of streams' ELSE 'places of prepared transactions' END
+                                    ELSE 'commit order' END),
+           l.mode, l.pid, p.gid, coalesce(a.usename, p.owner)::text, coalesce(a.xact_start, p.prepared)
+    FROM pg_locks l
+    LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
+                            AND c.relnamespace = 'waybill_internal'::regnamespace AND c.relkind = 'r'
+    LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    LEFT JOIN pg_prepared_xacts p ON l.virtualtransaction = '-1/' || p.transaction::text
+    WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (c.oid IS NOT NULL OR l.locktype = 'advisory' AND l.classid = 2003790188 AND l.objsubid > 2)
+      AND l.pid IS DISTINCT FROM pg_backend_pid()
+$$;
+COMMENT ON FUNCTION waybill_internal.lock_holders IS 'what waybill.lock_holders shows';
+
+CREATE VIEW waybill.lock_holders AS SELECT * FROM waybill_internal.lock_holders();
+COMMENT ON VIEW waybill.lock_holders IS
+    'who locks parts of the log or a stream, and since when his transaction runs: a lock on a segment keeps it from being emptied';
+
+CREATE FUNCTION waybill_internal.describe_processes(pids integer[]) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(CASE WHEN p.pid = 0 THEN 'a prepared transaction'
+                           ELSE format('process %s (%s)', p.pid,
+                                       coalesce(format('role "%s", in a transaction since %s', a.usename, a.xact_start), 'ended now')) END,
+                      ', ' ORDER BY a.xact_start)
+    FROM unnest(pids) p (pid) LEFT JOIN pg_stat_activity a ON a.pid = p.pid
+    $$;
+COMMENT ON FUNCTION waybill_internal.describe_processes IS 'processes, for messages about waiting for them';
+
 ---------------------------------------------------------------------------------------------------------------------
 -- Privileges
 ---------------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION waybill.grant_shipper(role regrole) RETURNS void
+-- USAGE of this sequence is the right to ship its stream (extension/streams.cpp).
+CREATE FUNCTION waybill_internal.stream_privilege(stream text) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT format('USAGE ON SEQUENCE waybill_internal.stream_%s_acknowledged_at_seq', waybill_internal.stream_id(stream)) $$;
+COMMENT ON FUNCTION waybill_internal.stream_privilege IS 'the right to ship a stream, as GRANT names it';
+
+CREATE FUNCTION waybill.grant_shipper(role regrole, stream text DEFAULT 'default') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape, waybill.status, waybill.captured_tables TO %s', role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.utf8, waybill.acknowledged,
-                    waybill.acknowledge, waybill.maintain, waybill_internal.stream_status, waybill_internal.captured_tables
-                    TO %s', role);
+    EXECUTE format('GRANT %s TO %s', waybill_internal.stream_privilege(stream), role);
+    EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape, waybill.status, waybill.captured_tables,
+                    waybill.lock_holders TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.utf8, waybill.is_in_stream,
+                    waybill.take_stream, waybill.acknowledged, waybill.acknowledge, waybill.maintain,
+                    waybill_internal.stream_status, waybill_internal.captured_tables,
+                    waybill_internal.lock_holders TO %s', role);
 END
 $$;
-COMMENT ON FUNCTION waybill.grant_shipper IS 'lets a role run the shipper: read the log and acknowledge, nothing else';
+COMMENT ON FUNCTION waybill.grant_shipper IS
+    'lets a role, and its members, ship a stream: read the log, and acknowledge this stream, nothing else';
+
+CREATE FUNCTION waybill.revoke_shipper(role regrole, stream text DEFAULT 'default') RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('REVOKE %s FROM %s', waybill_internal.stream_privilege(stream), role);
+    IF EXISTS (SELECT FROM waybill.stream s
+               JOIN pg_class c ON c.oid = format('waybill_internal.stream_%s_acknowledged_at_seq', s.id)::regclass,
+                    aclexplode(c.relacl) a
+               WHERE a.grantee = role) THEN
+        RETURN;
+    END IF;
+    EXECUTE format('REVOKE SELECT ON waybill.source, waybill.shape FROM %s', role);
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.utf8, waybill.is_in_stream,
+                    waybill.take_stream, waybill.acknowledged, waybill.acknowledge, waybill.maintain FROM %s', role);
+END
+$$;
+COMMENT ON FUNCTION waybill.revoke_shipper IS
+    'takes a stream from a role that grant_shipper() gave it to, and with the last one the right to read the log';
+
+CREATE FUNCTION waybill.grant_monitor(role regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('GRANT SELECT ON waybill.status, waybill.captured_tables, waybill.lock_holders TO %s', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION waybill_internal.stream_status, waybill_internal.captured_tables,
+                    waybill_internal.lock_holders TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION waybill.grant_monitor IS
+    'lets a role look at status, captured_tables and lock_holders, at nothing that tables contain; pg_monitor may from the start';
 
 CREATE FUNCTION waybill.grant_capture(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -1349,20 +1585,24 @@ BEGIN
 END
 $$;
 
--- In "waybill" everything has privileges of its own; its one table is in every dump, whoever makes it.
+-- In "waybill" everything has privileges of its own; its two tables are in every dump, whoever makes it.
 GRANT USAGE ON SCHEMA waybill TO PUBLIC;
-GRANT SELECT ON waybill.stream, waybill.stream_id_seq TO PUBLIC;
+GRANT SELECT ON waybill.stream, waybill.stream_table, waybill.stream_id_seq TO PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA waybill, waybill_internal FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION waybill_internal.capture, waybill_internal.capture_truncate, waybill_internal.capture_condition TO PUBLIC;
+SELECT waybill.grant_monitor('pg_monitor');
 
 -- ALWAYS: whatever session_replication_role says.
 CREATE EVENT TRIGGER waybill_guard_triggers ON ddl_command_end
     WHEN TAG IN ('CREATE TRIGGER', 'ALTER TRIGGER', 'CREATE SCHEMA') EXECUTE FUNCTION waybill_internal.guard_triggers();
 CREATE EVENT TRIGGER waybill_watch_ddl ON ddl_command_end
     WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE FOREIGN TABLE') EXECUTE FUNCTION waybill_internal.watch_ddl();
+CREATE EVENT TRIGGER waybill_watch_names ON ddl_command_end
+    WHEN TAG IN ('ALTER TABLE', 'ALTER INDEX', 'ALTER SCHEMA') EXECUTE FUNCTION waybill_internal.watch_names();
 CREATE EVENT TRIGGER waybill_watch_drop ON sql_drop EXECUTE FUNCTION waybill_internal.watch_drop();
 ALTER EVENT TRIGGER waybill_guard_triggers ENABLE ALWAYS;
 ALTER EVENT TRIGGER waybill_watch_ddl ENABLE ALWAYS;
+ALTER EVENT TRIGGER waybill_watch_names ENABLE ALWAYS;
 ALTER EVENT TRIGGER waybill_watch_drop ENABLE ALWAYS;
 
 DO $$

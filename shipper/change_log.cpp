@@ -14,9 +14,6 @@ namespace waybill {
 
 namespace {
 
-// waybill's number among the users of advisory locks; the extension looks for it too.
-constexpr const char *advisory_lock_class = "2003790188";
-
 // For all that should be answered at once.
 constexpr std::chrono::seconds answer_timeout{30};
 constexpr std::chrono::seconds connect_timeout{10};
@@ -49,7 +46,9 @@ const char *const next_sql =
     "LEFT JOIN LATERAL waybill.fetch($1::bigint, $2::int, safe.csn, $5::int) f ON true";
 const char *const acknowledge_sql = "SELECT waybill.acknowledge($1::text, $2::bigint)";
 const char *const maintain_sql = "SELECT waybill.maintain($1::boolean)";
-const char *const shape_sql = "SELECT waybill.utf8(definition::text) FROM waybill.shape WHERE id = $1::int LIMIT 1";
+const char *const shape_sql =
+    "SELECT waybill.utf8(definition::text), waybill.is_in_stream($2::text, relation, schema, \"table\") "
+    "FROM waybill.shape WHERE id = $1::int LIMIT 1";
 const char *const backlog_sql = "SELECT backlog_changes, extract(epoch FROM oldest_unacknowledged_age)::bigint "
                                 "FROM waybill.status WHERE stream = $1::text";
 
@@ -156,22 +155,28 @@ void PgChangeLog::check_privileges() {
         SELECT has_schema_privilege(n.oid, 'USAGE')
                AND (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
                     WHERE p.pronamespace = n.oid
-                      AND p.proname IN ('acknowledged', 'safe_csn', 'fetch', 'utf8', 'acknowledge', 'maintain'))
+                      AND p.proname IN ('take_stream', 'acknowledged', 'safe_csn', 'fetch', 'utf8', 'is_in_stream',
+                                        'acknowledge', 'maintain'))
                AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
-                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status', 'captured_tables')),
-               current_user::text, quote_literal(quote_ident(current_user))
+                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status', 'captured_tables'))
+               AND coalesce((SELECT has_sequence_privilege(c.oid, 'USAGE')
+                             FROM waybill.stream s
+                             JOIN pg_class c ON c.relname = format('stream_%s_acknowledged_at_seq', s.id)
+                             JOIN pg_namespace i ON i.oid = c.relnamespace AND i.nspname = 'waybill_internal'
+                             WHERE s.name = $1), true),
+               current_user::text, quote_literal(quote_ident(current_user)), quote_literal($1)
         FROM pg_namespace n WHERE n.nspname = 'waybill')",
-                                   {});
+                                   {stream_});
     if (allowed.rows() == 1 && allowed.boolean(0, 0)) return;
     const std::string role = allowed.rows() == 1 ? allowed.text(0, 1) : "";
-    const std::string quoted = allowed.rows() == 1 ? allowed.text(0, 2) : "'…'";
+    const std::string arguments = allowed.rows() == 1 ? allowed.text(0, 2) + ", " + allowed.text(0, 3) : "'…'";
     throw PgError("42501", false,
-                  "role \"" + role + "\" may not read the change log; run as the extension's owner: " +
-                      "SELECT waybill.grant_shipper(" + quoted + ")");
+                  "role \"" + role + "\" may not ship stream \"" + stream_ +
+                      "\"; run as the extension's owner: " + "SELECT waybill.grant_shipper(" + arguments + ")");
 }
 
 Stream PgChangeLog::find_stream() {
-    const PgResult found = query("SELECT s.id, s.tables IS NULL, (SELECT id::text FROM waybill.source LIMIT 1) "
+    const PgResult found = query("SELECT s.id, (SELECT id::text FROM waybill.source LIMIT 1) "
                                  "FROM waybill.stream s WHERE s.name = $1",
                                  {stream_});
     if (found.rows() == 0)
@@ -179,18 +184,9 @@ Stream PgChangeLog::find_stream() {
                       "stream \"" + stream_ + "\" does not exist in database \"" + connection_->database() +
                           "\"; create it with SELECT waybill.create_stream('" + stream_ +
                           "'), or name another one in stream.name");
-    Stream stream{.id = found.int32(0, 0),
-                  .name = stream_,
-                  .tables = {},
-                  .source = {.id = found.text(0, 2), .database = connection_->database()}};
-    if (!found.boolean(0, 1)) {
-        const PgResult tables =
-            query("SELECT waybill.utf8(unnest(tables)) FROM waybill.stream WHERE name = $1", {stream_});
-        stream.tables.emplace();
-        for (int row = 0; row < tables.rows(); ++row) stream.tables->push_back(tables.text(row, 0));
-    }
-    stream_id_ = stream.id;
-    return stream;
+    return {.id = found.int32(0, 0),
+            .name = stream_,
+            .source = {.id = found.text(0, 1), .database = connection_->database()}};
 }
 
 void PgChangeLog::prepare() {
@@ -202,9 +198,7 @@ void PgChangeLog::prepare() {
 }
 
 bool PgChangeLog::try_lock() {
-    return query(std::string("SELECT pg_try_advisory_lock(") + advisory_lock_class + ", $1::int)",
-                 {std::to_string(stream_id_)})
-        .boolean(0, 0);
+    return query("SELECT waybill.take_stream($1)", {stream_}).boolean(0, 0);
 }
 
 Csn PgChangeLog::acknowledged() {
@@ -237,7 +231,7 @@ void PgChangeLog::ask_maintain(bool idle) {
 }
 
 void PgChangeLog::ask_shape(std::int32_t id) {
-    ask(Asked::shape, {std::to_string(id)});
+    ask(Asked::shape, {std::to_string(id), stream_});
 }
 
 void PgChangeLog::ask_backlog() {
@@ -262,7 +256,9 @@ std::optional<ChangeLog::Answer> PgChangeLog::take_answer() {
     }
     case Asked::acknowledge: return Acknowledged{};
     case Asked::maintain: return Maintained{result->int32(0, 0)};
-    case Asked::shape: return ShapeDefinition{result->rows() == 0 ? "" : result->text(0, 0)};
+    case Asked::shape:
+        if (result->rows() == 0) return ShapeDefinition{};
+        return ShapeDefinition{.json = result->text(0, 0), .is_in_stream = result->boolean(0, 1)};
     case Asked::backlog: return to_backlog(*result);
     case Asked::nothing: break;
     }
@@ -299,7 +295,7 @@ std::vector<Shape> PgChangeLog::captured_tables() {
         JOIN pg_class c ON c.oid = t.tgrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN waybill.stream s ON s.name = $1
-                             AND (s.tables IS NULL OR n.nspname || '.' || c.relname = ANY (s.tables))
+                             AND (s.tables IS NULL OR waybill.is_in_stream(s.name, c.oid, n.nspname, c.relname))
         ORDER BY 2, 3)",
                                 {stream_});
     std::vector<Shape> tables(static_cast<std::size_t>(rows.rows()));

@@ -17,7 +17,6 @@ namespace waybill {
 struct Stream {
     std::int32_t id = 0;
     std::string name;
-    std::optional<std::vector<std::string>> tables; // schema.table; nullopt: all
     Source source;
 };
 
@@ -46,6 +45,7 @@ public:
     };
     struct ShapeDefinition {
         std::string json; // empty: there is no such shape
+        bool is_in_stream = true;
     };
     // What is not acknowledged yet, as far as the server says.
     struct Backlog {
@@ -146,7 +146,6 @@ private:
     std::string stream_;
     Waiter &waiter_;
     Log &log_;
-    std::int32_t stream_id_ = 0;
     std::optional<PgConnection> connection_;
     Asked asked_ = Asked::nothing;
     Csn fetched_upto_ = 0; // what a fetch was asked for

@@ -40,10 +40,9 @@ constexpr seconds proven_after{10}; // a delivery is no fluke any more
 } // namespace
 
 Flow::Flow(const PumpOptions &options, ChangeLog &change_log, Publisher &publisher, std::unique_ptr<Format> format,
-           Waiter &waiter, Log &log, Outage &outage, const Stream &stream, Csn acknowledged)
+           Waiter &waiter, Log &log, Outage &outage, Csn acknowledged)
     : options_(options), change_log_(change_log), publisher_(publisher), waiter_(waiter), log_(log), outage_(outage),
-      format_(std::move(format)), tables_(stream.tables), tracker_(acknowledged), acknowledged_(acknowledged),
-      upto_(acknowledged),
+      format_(std::move(format)), tracker_(acknowledged), acknowledged_(acknowledged), upto_(acknowledged),
       shipped_(acknowledged), cursor_{.csn = acknowledged, .chunk = std::numeric_limits<std::int32_t>::max()},
       decoder_([this](std::int32_t id) { return find_shape(id); }, acknowledged) {
     began_ = last_delivery_ = last_change_ = acknowledge_at_ = beat_at_ = waiter_.now();
@@ -184,7 +183,8 @@ void Flow::take(const ChangeLog::ShapeDefinition &answer) {
     if (answer.json.empty())
         throw DataError(fmt::format("shape {} is not in waybill_internal.shape, but the log refers to it after csn {}",
                                     *missing_shape_, acknowledged_));
-    shapes_.emplace(*missing_shape_, parse_shape(*missing_shape_, answer.json));
+    const auto [shape, is_new] = shapes_.emplace(*missing_shape_, parse_shape(*missing_shape_, answer.json));
+    if (!answer.is_in_stream) unwanted_.insert(&shape->second);
     missing_shape_.reset();
 }
 
@@ -306,7 +306,7 @@ void Flow::beat() {
 }
 
 void Flow::publish(const Change &change) {
-    if (!is_wanted(*change.shape)) return;
+    if (unwanted_.contains(change.shape)) return;
     make_messages([&] {
         if (!change.shape->error.empty()) return refuse_unreadable(change);
         format_->encode(change, now_us_, *this);
@@ -380,14 +380,6 @@ bool Flow::done() {
 const Shape *Flow::find_shape(std::int32_t id) const {
     const auto found = shapes_.find(id);
     return found == shapes_.end() ? nullptr : &found->second;
-}
-
-bool Flow::is_wanted(const Shape &shape) {
-    if (!tables_) return true;
-    const auto [entry, is_new] = wanted_.try_emplace(&shape, false);
-    if (is_new)
-        entry->second = std::find(tables_->begin(), tables_->end(), shape.schema + '.' + shape.table) != tables_->end();
-    return entry->second;
 }
 
 // What reached Kafka since the last time; changes count once their transaction has whole.

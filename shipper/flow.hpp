@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace waybill {
@@ -26,7 +27,7 @@ class Flow final : public MessageSink {
 public:
     // All are connected, and the stream is locked. `options` and the others outlive the Flow.
     Flow(const PumpOptions &options, ChangeLog &change_log, Publisher &publisher, std::unique_ptr<Format> format,
-         Waiter &waiter, Log &log, Outage &outage, const Stream &stream, Csn acknowledged);
+         Waiter &waiter, Log &log, Outage &outage, Csn acknowledged);
     ~Flow();
 
     Flow(const Flow &) = delete;
@@ -68,7 +69,6 @@ private:
     [[nodiscard]] bool done();
 
     [[nodiscard]] const Shape *find_shape(std::int32_t id) const;
-    [[nodiscard]] bool is_wanted(const Shape &shape);
     void summarize();
 
     [[nodiscard]] bool is_stall_due() const;
@@ -93,7 +93,6 @@ private:
     Log &log_;
     Outage &outage_;
     std::unique_ptr<Format> format_;
-    std::optional<std::vector<std::string>> tables_;
 
     AckTracker tracker_;
     Csn acknowledged_;
@@ -112,7 +111,7 @@ private:
     std::size_t next_chunk_ = 0;           // of it
 
     std::unordered_map<std::int32_t, Shape> shapes_; // never moves what it holds
-    std::unordered_map<const Shape *, bool> wanted_;
+    std::unordered_set<const Shape *> unwanted_;     // of tables that the stream does not have
     std::optional<std::int32_t> missing_shape_;
     ChangeDecoder decoder_;
 

@@ -151,8 +151,7 @@ void Pump::ship(const Stream &stream, bool &progressed) {
     log_.write(
         outage_.going_on() ? LogLevel::debug : LogLevel::info, "shipping",
         Log::Fields{{"stream", stream.name}, {"database", stream.source.database}, {"acknowledged_csn", acknowledged}});
-    Flow flow(options_, change_log_, publisher_, make_format_(stream.source), waiter_, log_, outage_, stream,
-              acknowledged);
+    Flow flow(options_, change_log_, publisher_, make_format_(stream.source), waiter_, log_, outage_, acknowledged);
     try {
         flow.run();
     } catch (const PgError &) { // the database cannot be asked any more

@@ -45,6 +45,68 @@ SELECT count(*) FROM privileges.t;
 SELECT waybill.create_stream('mine');
 RESET ROLE;
 
+-- A stream is for the roles that it was given to, and their members.
+CREATE ROLE regress_waybill_second;
+CREATE ROLE regress_waybill_member IN ROLE regress_waybill_second;
+SELECT waybill.create_stream('second') > 1 AS created;
+SELECT waybill.grant_shipper('regress_waybill_second', 'second');
+SELECT waybill.grant_shipper('regress_waybill_second', 'third');
+SELECT waybill.grant_shipper('regress_waybill_second', NULL);
+SET ROLE regress_waybill_shipper;
+SELECT waybill.acknowledge('second', 1);
+SELECT waybill.acknowledged('second');
+SELECT waybill.take_stream('second');
+SELECT waybill.drop_stream('second');
+\set VERBOSITY sqlstate
+SELECT nextval(c.oid::regclass) FROM pg_class c, waybill.stream s WHERE s.name = 'default' AND relname = format('stream_%s_acknowledged_seq', s.id);
+SELECT setval(c.oid::regclass, 1) FROM pg_class c, waybill.stream s WHERE s.name = 'default' AND relname = format('stream_%s_acknowledged_at_seq', s.id);
+\set VERBOSITY default
+SET ROLE regress_waybill_member;
+SELECT waybill.take_stream('second');
+SELECT waybill.acknowledge('second', waybill.acknowledged('second'));
+SELECT waybill.acknowledge('default', 1);
+SELECT waybill.acknowledge(NULL, 1);
+SELECT waybill.acknowledge('second', NULL);
+SELECT waybill.take_stream(NULL);
+RESET ROLE;
+SELECT waybill.drop_stream('second'), pg_advisory_unlock_all(); -- it is this session's own
+SELECT waybill.create_stream('second') > 1 AS created;
+SET ROLE regress_waybill_second;
+SELECT waybill.acknowledge('second', 1);
+RESET ROLE;
+SELECT waybill.grant_shipper('regress_waybill_second', 'second'), waybill.grant_shipper('regress_waybill_second');
+SELECT waybill.revoke_shipper('regress_waybill_second', 'second');
+SET ROLE regress_waybill_second;
+SELECT waybill.acknowledged('second');
+SELECT waybill.acknowledged('default') >= 0 AS still;
+RESET ROLE;
+SELECT waybill.revoke_shipper('regress_waybill_second');
+SET ROLE regress_waybill_second;
+SELECT waybill.safe_csn();
+SELECT waybill.acknowledged('default');
+RESET ROLE;
+SELECT waybill.drop_stream('second');
+
+-- A monitor looks at what there is, not into it.
+CREATE ROLE regress_waybill_monitor;
+CREATE ROLE regress_waybill_pg_monitor IN ROLE pg_monitor;
+SELECT waybill.grant_monitor('regress_waybill_monitor');
+SET ROLE regress_waybill_monitor;
+SELECT stream FROM waybill.status;
+SELECT "table" FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+SELECT count(*) >= 0 AS looked FROM waybill.lock_holders;
+SELECT count(*) FROM waybill.changes;
+SELECT count(*) FROM waybill.shape;
+SELECT count(*) FROM waybill.fetch(0, 0, 1);
+SELECT waybill.safe_csn();
+SELECT waybill.acknowledged('default');
+SELECT waybill.maintain();
+SELECT waybill.take_stream('default');
+SET ROLE regress_waybill_pg_monitor;
+SELECT stream FROM waybill.status;
+SELECT count(*) >= 0 AS looked FROM waybill.lock_holders;
+RESET ROLE;
+
 -- Row security hides rows from readers, not changes from capture.
 ALTER TABLE t ENABLE ROW LEVEL SECURITY;
 ALTER TABLE t FORCE ROW LEVEL SECURITY;
@@ -61,7 +123,9 @@ WHERE p.pronamespace IN ('waybill'::regnamespace, 'waybill_internal'::regnamespa
   AND NOT EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c LIKE 'search_path=%')
   AND p.oid <> 'waybill.changes_since'::regproc; -- becomes part of queries; names the schema of all it uses
 
-DROP OWNED BY regress_waybill_owner, regress_waybill_shipper, "regress waybill other";
-DROP ROLE regress_waybill_owner, regress_waybill_shipper, "regress waybill other";
+DROP OWNED BY regress_waybill_owner, regress_waybill_shipper, "regress waybill other", regress_waybill_monitor,
+    regress_waybill_second;
+DROP ROLE regress_waybill_owner, regress_waybill_shipper, "regress waybill other", regress_waybill_monitor,
+    regress_waybill_pg_monitor, regress_waybill_member, regress_waybill_second;
 
 DROP SCHEMA privileges CASCADE;

@@ -30,6 +30,7 @@ class Pipeline:
         self.name = name
         self.partitions = partitions
         self._shippers: list[Shipper] = []
+        self._existing = existing
         if existing:
             return
         create_role(server)
@@ -60,7 +61,11 @@ class Pipeline:
         return result
 
     def shipper(self, *arguments: str, env: dict | None = None, **sections: dict) -> Shipper:
-        made = Shipper(self.configuration(**sections), *arguments, env=env)
+        configuration = self.configuration(**sections)
+        stream = configuration.get("stream", {}).get("name")
+        if stream is not None and not self._existing and self.query("SELECT FROM waybill.stream WHERE name = %s", (stream,)):
+            self.query("SELECT waybill.grant_shipper(%s, %s)", (ROLE, stream))
+        made = Shipper(configuration, *arguments, env=env)
         self._shippers.append(made)
         return made
 

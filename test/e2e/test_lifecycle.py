@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from pipeline import Pipeline
+from pipeline import ROLE, Pipeline
 from rig import postgres
 
 _numbers = itertools.count(1)
@@ -32,6 +32,7 @@ def filled(pipeline):
                      "SELECT waybill.drop_stream('default'), waybill.create_stream('gone')",
                      "SELECT waybill.create_stream('default', '{public.t}'), waybill.drop_stream('gone')",
                      "SELECT waybill.create_stream('all of it')",
+                     f"SELECT waybill.grant_shipper('{ROLE}'), waybill.grant_shipper('{ROLE}', 'all of it')",
                      "INSERT INTO t SELECT g, 'before' FROM generate_series(1, 100) g",
                      "INSERT INTO p SELECT CASE WHEN g % 2 = 0 THEN 'north' ELSE 'south' END, g FROM generate_series(1, 10) g",
                      "INSERT INTO free VALUES (1)")
@@ -125,6 +126,8 @@ def test_the_owner_of_a_database_dumps_it_and_restores_what_is_his(filled):
 
 def test_parts_of_a_dump_can_be_restored(filled):
     server = filled.server
+    # Streams are data: without them, what was granted on them cannot be restored.
+    filled.execute(f"SELECT waybill.revoke_shipper('{ROLE}'), waybill.revoke_shipper('{ROLE}', 'all of it')")
     schema, data, table = (dump(filled, option) for option in ("--schema-only", "--data-only", "--table=t"))
     with database(server, f"{filled.name}_parts") as name:
         restore(server, name, schema)
