@@ -72,6 +72,10 @@ build() {
     nice -n 19 make -s -j"$(nproc)"
     make -s install DESTDIR="$work/installed"
     cp src/tools/valgrind.supp "$work/installed$tree/"
+    # PostgreSQL's own suites, with what they load into the server.
+    mkdir "$work/installed$tree/suites"
+    cp -rL src/test/regress src/test/isolation "$work/installed$tree/suites/"
+    find "$work/installed$tree/suites" -name '*.o' -delete
     chmod -R a+rX "$work/installed"
 }
 
