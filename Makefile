@@ -85,5 +85,9 @@ bench: ## all benchmarks, for hours: docs/benchmarks.md; scripts/bench.sh NAME r
 check-cassert: ## run the extension under a PostgreSQL with assertions, Valgrind and injected errors; not in scripts/test.sh
 	scripts/check-cassert.sh
 
+.PHONY: check-neighbours
+check-neighbours: ## run PostgreSQL's own regression and isolation tests with every table captured; not in scripts/test.sh
+	scripts/check-neighbours.sh
+
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
