@@ -124,6 +124,9 @@ std::int32_t position_timeline() {
 Oid segment_table(std::int64_t segment) {
     return numbered_object("segment", segment % segment_count, "");
 }
+Oid segment_upto(std::int64_t segment) {
+    return numbered_object("segment", segment % segment_count, "_upto_seq");
+}
 Oid segment_index(std::int64_t segment) {
     return numbered_object("segment", segment % segment_count, "_idx");
 }

@@ -172,14 +172,14 @@ Csn release(Csn drawn) {
     return released;
 }
 
-// Waits until all that was drawn so far is safe, and returns the last of it. When that takes too long: `otherwise`, or,
-// without one, an error that says for whom it waited.
-Csn wait_for_fence(Oid commit_sequence, std::optional<Csn> otherwise) {
+// Waits until all that was drawn so far is safe, and returns the last of it. When that takes too long: nothing if
+// `may_give_up`, else an error that says for whom it waited.
+std::optional<Csn> wait_for_fence(Oid commit_sequence, bool may_give_up) {
     Fence fence{commit_sequence};
     for (const TimestampTz start = GetCurrentTimestamp(); !fence.is_passed();) {
         const std::int64_t waited_us = GetCurrentTimestamp() - start;
         if (waited_us >= longest_wait_us) {
-            if (otherwise) return *otherwise;
+            if (may_give_up) return {};
             give_up_waiting(fence.missing(), "could not tell how far the change log can be read");
         }
         pause(waited_us);
@@ -188,14 +188,21 @@ Csn wait_for_fence(Oid commit_sequence, std::optional<Csn> otherwise) {
     return fence.drawn();
 }
 
-// `after`, if there is one, is safe.
+// `after`, if there is one, is safe: the caller says so. It is no more than given back, never noted as handed out.
 Csn safe_csn(std::optional<Csn> after, int wait_ms) {
     const Oid commit_sequence = log_object("commit_seq");
+    // Places of prepared transactions are less than a step behind what was drawn.
+    if (after && *after >= sequence_value(commit_sequence) + csn_step)
+        ereport(ERROR, errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                errmsg("no csn as great as %lld was ever handed out", static_cast<long long>(*after)),
+                errhint("The position was taken from another database, or from before a restore."));
     std::optional<Csn> drawn;
     const bool waits = after && wait_ms > 0;
     if (waits) drawn = wait_for_csn(commit_sequence, *after, wait_ms);
+    if (drawn && *drawn == *after) return *after; // the fence took too long
     // Who does not want to wait for news wants to know about all that there are.
-    if (!drawn) drawn = wait_for_fence(commit_sequence, waits ? after : std::nullopt);
+    if (!drawn) drawn = wait_for_fence(commit_sequence, waits);
+    if (!drawn) return *after;
     // In this order: what is in flight no more can be seen. What is prepared from now on has a number above `drawn`, so
     // nothing has to be noted for it.
     if (prepared_in_flight() || has_prepared()) return release(*drawn);

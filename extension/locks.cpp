@@ -39,8 +39,9 @@ void acquire_in_time(const LOCKTAG &tag, LOCKMODE mode, const char *purpose) {
     constexpr long pause_us = 1000;
     for (const TimestampTz start = GetCurrentTimestamp(); !try_lock(tag, mode, Hold::transaction);) {
         if (GetCurrentTimestamp() - start >= longest_wait_us) {
+            // Or for somebody who waits in front of us for those who hold it in whatever mode.
             const std::span<VirtualTransactionId> present = holders(tag, mode);
-            if (!present.empty()) give_up_waiting(present, purpose);
+            give_up_waiting(present.empty() ? holders(tag, AccessExclusiveLock) : present, purpose);
         }
         CHECK_FOR_INTERRUPTS();
         pg_usleep(pause_us);
@@ -48,6 +49,7 @@ void acquire_in_time(const LOCKTAG &tag, LOCKMODE mode, const char *purpose) {
 }
 
 const char *describe(std::span<const VirtualTransactionId> transactions) {
+    if (transactions.empty()) return "others that are done by now";
     auto *pids = static_cast<Datum *>(palloc(transactions.size() * sizeof(Datum)));
     for (std::size_t i = 0; i < transactions.size(); ++i) pids[i] = Int32GetDatum(process_of(transactions[i]));
     std::array<Oid, 1> types{INT4ARRAYOID};
@@ -90,7 +92,8 @@ void transaction_event(XactEvent event, void *) {
 void mark_as_committing() {
     ResourceOwner owner = CurrentResourceOwner;
     CurrentResourceOwner = TopTransactionResourceOwner;
-    try_lock(own_lock(Kind::committing, my_backend_number()), ExclusiveLock, Hold::transaction);
+    if (!try_lock(own_lock(Kind::committing, my_backend_number()), ExclusiveLock, Hold::transaction))
+        elog(ERROR, "could not mark the backend as committing"); // unseen by readers, its changes would be lost
     CurrentResourceOwner = owner;
 }
 

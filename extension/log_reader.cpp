@@ -38,6 +38,9 @@ void advance(SegmentScan &segment) {
 
 // False, with nothing left open, when there is nothing in the segment: as in most of the ring.
 bool open_scan(SegmentScan &segment, std::int64_t number, const BatchRange &range, Snapshot snapshot) {
+    // All in a free slot is acknowledged, and before a writer gets there it is free no more: who has just emptied it,
+    // and keeps it locked, is not waited for.
+    if (sequence_value(segment_upto(number)) == 0) return false;
     // Who empties it holds it for an instant, unless that is part of an open transaction.
     const Oid table = segment_table(number);
     lock_in_time(table, AccessShareLock, "could not read the change log");

@@ -38,4 +38,7 @@ Oid prepared_index(std::int64_t slot);
 Oid segment_table(std::int64_t segment);
 Oid segment_index(std::int64_t segment);
 
+// The sequence that says up to where the slot has to be acknowledged; 0 when it is free.
+Oid segment_upto(std::int64_t segment);
+
 } // namespace waybill
