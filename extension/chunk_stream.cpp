@@ -116,6 +116,7 @@ public:
         ExecDropSingleTupleTableSlot(slot);
         ExecDropSingleTupleTableSlot(put_slot_);
         tuplesort_end(sort_);
+        FreeTupleDesc(descriptor_);
         value_.release();
     }
 

@@ -23,6 +23,7 @@ std::uint64_t MadeChanges::with(const RelationData &relation, std::uint32_t &pla
 }
 
 std::uint64_t MadeChanges::count() {
+    if (stopped_) return total_ + uncounted_;
     if (last_changed_ == nullptr || last_changed_ != last_changed_table()) find_tables();
     total_ = 0;
     for (std::uint32_t i = 0; i < count_; ++i) {

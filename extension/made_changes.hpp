@@ -23,6 +23,14 @@ public:
     // A subtransaction begins or ends: its tables become those of another one.
     void look_for_tables() { last_changed_ = nullptr; }
 
+    // What PostgreSQL counts from now on is not to be relied upon: each change is added when it is captured.
+    void stop_counting() {
+        count();
+        stopped_ = true;
+    }
+
+    [[nodiscard]] bool is_counting() const { return !stopped_; }
+
     // Adds changes that PostgreSQL does not count.
     void add(std::uint64_t changes) { uncounted_ += changes; }
 
@@ -62,6 +70,7 @@ private:
     std::uint64_t uncounted_;
     const PgStat_TableXactStatus *last_changed_; // when tables were looked for
     bool restored_;                              // and not looked at since
+    bool stopped_;                               // to the end of the transaction
 };
 
 static_assert(std::is_trivially_destructible_v<MadeChanges>);

@@ -320,8 +320,8 @@ const TableInfo *captured_table_info(Oid relation) {
     Relation table = RelationIdGetRelation(relation);
     if (table == nullptr) return nullptr; // dropped meanwhile
     const TableInfo *info = nullptr;
+    const Oid function = trigger_function("capture"); // before the list is read, which may be freed by a look-up
     if (const TriggerDesc *triggers = table->trigdesc; triggers != nullptr) {
-        const Oid function = trigger_function("capture");
         const bool captured = std::any_of(triggers->triggers, triggers->triggers + triggers->numtriggers,
                                           [=](const Trigger &trigger) { return trigger.tgfoid == function; });
         if (captured) info = &table_info(*table);

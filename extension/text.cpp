@@ -145,10 +145,14 @@ Oid conversion(int from, int to) {
 std::size_t append_converted(ByteBuffer &converted, std::string_view text, int from, int to) {
     const Oid function = conversion(from, to);
     if (!OidIsValid(function)) return 0;
-    constexpr std::size_t most_at_once = std::size_t{1} << 28; // four times that fits an int
+    constexpr std::size_t most_at_once = std::size_t{1} << 20; // of which four times as much is made room for
     std::size_t done = 0;
     while (done < text.size()) {
-        const std::string_view part = text.substr(done, most_at_once);
+        std::string_view part = text.substr(done, most_at_once);
+        if (part.size() == most_at_once) // not to end inside of a character
+            part =
+                part.substr(0, static_cast<std::size_t>(pg_encoding_mbcliplen(
+                                   from, part.data(), static_cast<int>(part.size()), static_cast<int>(part.size()))));
         const std::size_t room = part.size() * MAX_CONVERSION_GROWTH + 1;
         char *to_place = converted.reserve(room);
         const std::size_t consumed = convert_front(function, from, to, part, to_place, room);

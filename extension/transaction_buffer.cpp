@@ -308,7 +308,8 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
 CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &table) {
     use_buffer();
     mark_savepoint();
-    const bool counted = call.counted && call.relation->pgstat_info != nullptr; // not with track_counts off
+    // Not with track_counts off.
+    const bool counted = call.counted && call.relation->pgstat_info != nullptr && buffer->made.is_counting();
     if (!counted && call.operation != record::Operation::truncate) buffer->made.add(1);
     std::uint64_t made = counted ? buffer->made.with(*call.relation, table.place) : 0;
     // While a statement's changes are captured one after the other, only its own table can have others.
@@ -349,7 +350,15 @@ bool being_truncated(Oid relation) {
     return truncation != nullptr && truncation->depth == trigger_depth();
 }
 
+void note_truncation(bool of_partition) {
+    use_buffer();
+    const bool made_any = buffer->made.count() > 0;
+    // Else the count is looked at in the AFTER trigger, before it can grow again.
+    if (made_any && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId)) buffer->made.stop_counting();
+}
+
 CommandId truncating_command(Oid relation) {
+    use_buffer();
     Truncation *truncation = find_truncation(relation);
     mark_savepoint();
     if (truncation == nullptr) {

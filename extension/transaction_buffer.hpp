@@ -26,6 +26,10 @@ void keep_moved_row(const TriggerCall &call, const TableInfo &table, CommandOrde
 // The row that a command keeps, if any, in memory of the caller.
 std::optional<MovedRow> take_moved_row(CommandId command);
 
+// To be called before anything of a captured table is truncated, in a BEFORE trigger: PostgreSQL forgets what it has
+// counted of the table, that of a subtransaction partly when it ends.
+void note_truncation(bool of_partition);
+
 // To be called before a captured table is truncated, in a BEFORE trigger.
 void announce_truncate(Oid relation);
 

@@ -95,6 +95,37 @@ COMMIT;
 SELECT index, "table", op, before ->> 'n' AS old, coalesce(after ->> 'what', after ->> 'id') AS row, after ->> 'n' AS new FROM last;
 SELECT replay('t'), replay('other');
 
+-- PostgreSQL's counts are forgotten with a TRUNCATE, in a subtransaction partly when it ends.
+CREATE TABLE c (id int PRIMARY KEY, n int NOT NULL DEFAULT 0);
+SELECT waybill.enable_capture('c');
+CREATE FUNCTION change_next() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_trigger_depth() = 1 AND NEW.id = 1 THEN UPDATE nested_order.c SET n = 100 WHERE id = 2; END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER z AFTER UPDATE ON c FOR EACH ROW EXECUTE FUNCTION change_next();
+BEGIN;
+INSERT INTO c VALUES (0);
+SAVEPOINT a;
+INSERT INTO c SELECT generate_series(1, 5);
+TRUNCATE c;
+INSERT INTO c SELECT generate_series(1, 5);
+RELEASE a;
+UPDATE c SET n = 1;
+COMMIT;
+SELECT op, before ->> 'n' AS old, after ->> 'n' AS new FROM last WHERE op = 'update' AND after ->> 'id' = '2';
+SELECT replay('c');
+
+-- The trigger that comes before a TRUNCATE is disabled, and nothing was captured before.
+SET waybill.ddl_warnings = off;
+ALTER TABLE c DISABLE TRIGGER "!waybill_capture_before_truncate";
+TRUNCATE c;
+BEGIN;
+SAVEPOINT a;
+TRUNCATE c;
+COMMIT;
+SELECT replay('c');
+
 -- Without PostgreSQL's counts of changed rows, those of one row keep their order.
 SET track_counts = off;
 DROP TRIGGER later ON t;
