@@ -35,7 +35,7 @@ $$;
 -- which has an oid of its own.
 CREATE TABLE waybill_internal.original_source (id uuid NOT NULL, database oid NOT NULL);
 CREATE VIEW waybill.source AS
-SELECT CASE WHEN s.database = d.oid THEN s.id ELSE pg_catalog.md5(pg_catalog.concat(s.id, '/', d.oid))::uuid END AS id
+SELECT CASE WHEN s.database = d.oid THEN s.id ELSE pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat(s.id, '/', d.oid), 'UTF8')), 'hex'), 32)::uuid END AS id
 FROM waybill_internal.original_source s, pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database();
 COMMENT ON VIEW waybill.source IS 'the id of this database in positions';
 
@@ -323,8 +323,8 @@ CREATE VIEW waybill_internal.capture_gap AS
            false
     FROM waybill_internal.capture_part p
     WHERE p.is_table AND p.relkind = 'r'
-      AND EXISTS (SELECT FROM pg_catalog.pg_inherits i
-                  WHERE i.inhparent = p.relation
+      AND EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class h ON h.oid = i.inhrelid
+                  WHERE i.inhparent = p.relation AND h.relkind = 'r' AND h.relpersistence <> 't' -- others cannot be captured
                     AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger c
                                     WHERE c.relation = i.inhrelid AND c.kind = 'row'))
   UNION ALL
@@ -467,6 +467,11 @@ BEGIN
         EXECUTE format('DROP TRIGGER %I ON %s', name, "table");
     END IF;
     EXECUTE format('CREATE %sTRIGGER %I %s ON %s %s', CASE WHEN replaces THEN 'OR REPLACE ' END, name, event, "table", action);
+    IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = "table" AND t.tgname = make_trigger.name
+                   AND age(t.xmin) <= age(pg_current_xact_id()::xid)) THEN -- made now
+        RAISE object_not_in_prerequisite_state USING MESSAGE = format('table %s was renamed meanwhile', "table"),
+            HINT = 'Try again.';
+    END IF;
     EXECUTE format('ALTER TABLE %s %s TRIGGER %I', "table", state, name);
 END
 $$;
@@ -535,7 +540,7 @@ BEGIN
         FROM waybill_internal.capture_trigger t WHERE t.relation = "table" AND t.kind = 'row' AND t.parent = 0 ORDER BY t.oid LIMIT 1;
     row_trigger := coalesce(row_trigger, '!waybill_capture_' || coalesce( -- "!": it sorts before any name that users choose
         substring(condition_trigger::text FROM '^!waybill_condition_(.*)'), -- one that was dropped by other means left its condition
-        left(md5(gen_random_uuid()::text), 12)));
+        right(gen_random_uuid()::text, 12)));
     PERFORM waybill_internal.make_row_trigger("table", row_trigger, arguments),
             waybill_internal.make_trigger("table", '!waybill_capture_before_truncate', 'BEFORE TRUNCATE',
                 'FOR EACH STATEMENT EXECUTE FUNCTION waybill_internal.capture_truncate()'),
@@ -560,18 +565,22 @@ CREATE FUNCTION waybill_internal.disable_capture("table" regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
 DECLARE
     leaf regclass;
-    own name;
+    own record;
 BEGIN
     IF NOT EXISTS (SELECT FROM waybill_internal.capture_trigger WHERE relation = "table" AND parent = 0) THEN
         RETURN;
     END IF;
     PERFORM waybill_internal.lock_for_ddl("table", 'ACCESS EXCLUSIVE');
-    FOR own IN SELECT t.name FROM waybill_internal.capture_trigger t
+    FOR own IN SELECT t.oid, t.name FROM waybill_internal.capture_trigger t
                WHERE t.relation = "table" AND t.parent = 0
                  AND (t.kind <> 'before truncate' -- which a partition needs as long as an ancestor is captured
                       OR NOT EXISTS (SELECT FROM waybill_internal.capture_trigger a WHERE a.relation = "table" AND a.parent <> 0))
     LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', own, "table");
+        EXECUTE format('DROP TRIGGER %I ON %s', own.name, "table");
+        IF EXISTS (SELECT FROM pg_trigger t WHERE t.oid = own.oid) THEN -- it was another table's
+            RAISE object_not_in_prerequisite_state USING MESSAGE = format('table %s was renamed meanwhile', "table"),
+                HINT = 'Try again.';
+        END IF;
     END LOOP;
     FOR leaf IN SELECT p.relid FROM pg_partition_tree("table") p WHERE p.isleaf AND p.level > 0 LOOP
         PERFORM waybill_internal.tidy_partition(leaf);
@@ -684,7 +693,7 @@ BEGIN
         WHERE c.classid = 'pg_trigger'::regclass
           AND (n.nspname = 'waybill_internal' OR starts_with(t.tgname::text, '!waybill_'))
           AND (n.nspname <> 'waybill_internal' OR NOT starts_with(t.tgname::text, '!waybill_')
-               OR NOT (SELECT r.rolsuper OR r.oid = p.proowner FROM pg_roles r WHERE r.rolname = current_user))
+               OR NOT has_schema_privilege(n.oid, 'CREATE')) -- as only superusers and the owner
         LIMIT 1;
     IF FOUND THEN
         RAISE insufficient_privilege USING
@@ -789,7 +798,7 @@ COMMENT ON FUNCTION waybill_internal.after_alter IS 'completes the capture of at
 
 -- It must fail nobody's DDL, and be next to nothing for all that has no triggers of ours.
 CREATE FUNCTION waybill_internal.watch_ddl() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     command record;
 BEGIN
@@ -1198,6 +1207,7 @@ CREATE FUNCTION waybill_internal.stream_created() RETURNS trigger
 DECLARE
     position CONSTANT text := format('waybill_internal.stream_%s_acknowledged_seq', NEW.id);
     moved_at CONSTANT text := format('waybill_internal.stream_%s_acknowledged_at_seq', NEW.id);
+    granted record;
 BEGIN
     IF waybill_internal.is_replicated() THEN
         RETURN NULL;
@@ -1206,6 +1216,13 @@ BEGIN
     PERFORM waybill_internal.forget_stream(s.id) FROM waybill.stream s WHERE s.name = NEW.name AND s.id = 1;
     EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', position);
     EXECUTE format('CREATE SEQUENCE %s AS bigint MINVALUE 0 START 0', moved_at);
+    FOR granted IN -- by ALTER DEFAULT PRIVILEGES; by oid setval() needs no USAGE of the schema
+        SELECT DISTINCT c.oid::regclass AS sequence, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS grantee
+        FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.oid IN (position::regclass, moved_at::regclass) AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM %s', granted.sequence, granted.grantee);
+    END LOOP;
     -- Prepared transactions to come get their place behind what safe_csn() returns. (Before the first transaction, as in
     -- CREATE EXTENSION, nothing has to be waited for.)
     PERFORM setval(position, CASE WHEN waybill_internal.last_csn() = 0 THEN 0 ELSE waybill.safe_csn() END), setval(moved_at, 0);
@@ -1276,17 +1293,14 @@ COMMENT ON FUNCTION waybill_internal.follow_names IS
     'brings stream_table up to date for tables that were renamed or take a name that a stream was given; NULL: for all';
 
 CREATE FUNCTION waybill_internal.watch_names() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM waybill.stream WHERE tables IS NOT NULL) THEN
-        RETURN;
-    END IF;
-    BEGIN
+    IF EXISTS (SELECT FROM waybill.stream WHERE tables IS NOT NULL) THEN
         PERFORM waybill_internal.follow_names(
             (SELECT array_agg(c.objid) FILTER (WHERE c.classid = 'pg_class'::regclass) FROM pg_event_trigger_ddl_commands() c));
-    EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING USING MESSAGE = format('could not look for renamed tables of streams: %s', SQLERRM);
-    END;
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING USING MESSAGE = format('could not look for renamed tables of streams: %s', SQLERRM);
 END
 $$;
 COMMENT ON FUNCTION waybill_internal.watch_names() IS 'has the tables of streams follow ALTER ... RENAME and SET SCHEMA';
@@ -1506,6 +1520,7 @@ COMMENT ON FUNCTION waybill_internal.stream_privilege IS 'the right to ship a st
 CREATE FUNCTION waybill.grant_shipper(role regrole, stream text DEFAULT 'default') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
     EXECUTE format('GRANT %s TO %s', waybill_internal.stream_privilege(stream), role);
     EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape, waybill.status, waybill.captured_tables,
                     waybill.lock_holders TO %s', role);
@@ -1539,6 +1554,7 @@ COMMENT ON FUNCTION waybill.revoke_shipper IS
 CREATE FUNCTION waybill.grant_monitor(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
     EXECUTE format('GRANT SELECT ON waybill.status, waybill.captured_tables, waybill.lock_holders TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION waybill_internal.stream_status, waybill_internal.captured_tables,
                     waybill_internal.lock_holders TO %s', role);
@@ -1550,6 +1566,7 @@ COMMENT ON FUNCTION waybill.grant_monitor IS
 CREATE FUNCTION waybill.grant_capture(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
     EXECUTE format('GRANT SELECT ON waybill.captured_tables TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.enable_capture, waybill.disable_capture, waybill_internal.captured_tables
                     TO %s', role);
@@ -1578,15 +1595,16 @@ BEGIN
               FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
               WHERE n.nspname IN ('waybill', 'waybill_internal')) o,
              pg_catalog.aclexplode(o.acl) a
-        WHERE a.grantee NOT IN (o.owner, 0)
+        WHERE a.grantee <> o.owner
     LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', granted.what, granted.grantee::pg_catalog.regrole);
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', granted.what,
+                                  CASE granted.grantee WHEN 0 THEN 'PUBLIC' ELSE granted.grantee::pg_catalog.regrole::text END);
     END LOOP;
 END
 $$;
 
--- In "waybill" everything has privileges of its own; its two tables are in every dump, whoever makes it.
-GRANT USAGE ON SCHEMA waybill TO PUBLIC;
+-- Two tables are in every dump: who makes one needs no more than USAGE of the schema. That is not PUBLIC's, since whoever
+-- can name a relation can lock it: CREATE RULE does before it looks for rights.
 GRANT SELECT ON waybill.stream, waybill.stream_table, waybill.stream_id_seq TO PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA waybill, waybill_internal FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION waybill_internal.capture, waybill_internal.capture_truncate, waybill_internal.capture_condition TO PUBLIC;

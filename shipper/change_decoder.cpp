@@ -113,7 +113,7 @@ bool ChangeDecoder::complete_partial_record() {
         if (length > record::max_record_size) fail("a record of " + std::to_string(length) + " bytes");
         partial_size_ = partial_.size() + length;
         // At once, not by doubling: but not for more than can come, whatever a damaged length claims.
-        const auto chunks_to_come = static_cast<std::uint64_t>(chunks_ - next_chunk_ + 1);
+        const auto chunks_to_come = static_cast<std::uint64_t>(chunks_) - static_cast<std::uint64_t>(next_chunk_) + 1;
         partial_.reserve(static_cast<std::size_t>(std::min(partial_size_, chunks_to_come * max_chunk_size)));
     }
     const auto missing = std::min(partial_size_ - partial_.size(), static_cast<std::uint64_t>(end_ - cursor_));

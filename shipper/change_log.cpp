@@ -319,7 +319,7 @@ std::vector<Capture> PgChangeLog::captures() {
         JOIN pg_class c ON c.oid = t."table"
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN waybill.stream s ON s.name = $1
-                             AND (s.tables IS NULL OR n.nspname || '.' || c.relname = ANY (s.tables))
+                             AND (s.tables IS NULL OR waybill.is_in_stream(s.name, c.oid, n.nspname, c.relname))
         ORDER BY 2)",
                                 {stream_});
     std::vector<Capture> captures(static_cast<std::size_t>(rows.rows()));
@@ -329,6 +329,13 @@ std::vector<Capture> PgChangeLog::captures() {
                                                    .key = parse_names(rows.text(row, 2)),
                                                    .problem = rows.text(row, 3)};
     return captures;
+}
+
+std::string PgChangeLog::publications_of_all_tables() {
+    return query("SELECT coalesce(waybill.utf8(string_agg(quote_ident(pubname), ', ' ORDER BY pubname)), '') "
+                 "FROM pg_publication WHERE puballtables",
+                 {})
+        .text(0, 0);
 }
 
 std::vector<std::pair<std::string, std::string>> PgChangeLog::status() {

@@ -129,6 +129,8 @@ public:
 
     // More about the captured_tables(). Waits for whoever changes one.
     [[nodiscard]] std::vector<Capture> captures();
+    // Names of publications FOR ALL TABLES, which contain the extension's tables; empty when there are none.
+    [[nodiscard]] std::string publications_of_all_tables();
     [[nodiscard]] PgSecurity security() const { return connection_->security(); }
 
     // Rows of waybill.status for this stream as (name, value), for people. After open().

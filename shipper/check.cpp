@@ -82,6 +82,7 @@ struct Captured {
     Stream stream;
     std::vector<Shape> tables;
     std::vector<Capture> captures;
+    std::string publications; // of all tables
 };
 
 void use_captured_keys(Captured &captured) {
@@ -102,6 +103,7 @@ bool check_database(const Options &options, Waiter &waiter, Log &log, Report &re
                captured.stream = change_log.find_stream();
                captured.tables = change_log.captured_tables();
                captured.captures = change_log.captures();
+               captured.publications = change_log.publications_of_all_tables();
                use_captured_keys(captured);
            });
 }
@@ -190,6 +192,7 @@ int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &w
         if (misfits.empty()) Report::ok("settings for the captured tables");
         report.add(misfits);
         report.add(check_capture(captured.captures, publications));
+        report.add(check_publications(captured.publications));
         report.add(check_rules(*format, captured.tables));
     }
 

@@ -97,6 +97,14 @@ std::vector<Finding> check_capture(std::span<const Capture> captures, std::span<
     return findings;
 }
 
+std::vector<Finding> check_publications(const std::string &of_all_tables) {
+    if (of_all_tables.empty()) return {};
+    return {
+        {Kind::warning, "the extension's tables are in publications FOR ALL TABLES (" + of_all_tables +
+                            "): nothing of them is sent, but subscriptions can be created and refreshed only where the "
+                            "extension is, too; run CREATE EXTENSION waybill there, or publish FOR TABLES IN SCHEMA"}};
+}
+
 std::vector<Finding> check_rules(const Format &format, std::span<const Shape> tables) {
     std::vector<Finding> findings;
     if (tables.empty()) return findings;

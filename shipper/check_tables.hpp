@@ -33,6 +33,9 @@ struct Publication {
 [[nodiscard]] std::vector<Finding> check_capture(std::span<const Capture> captures,
                                                  std::span<const Publication> publications);
 
+// Publications FOR ALL TABLES, which contain the extension's tables, too.
+[[nodiscard]] std::vector<Finding> check_publications(const std::string &of_all_tables);
+
 // Rules that do nothing.
 [[nodiscard]] std::vector<Finding> check_rules(const Format &format, std::span<const Shape> tables);
 

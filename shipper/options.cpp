@@ -50,7 +50,7 @@ void require_complete(const Options &options) {
 std::chrono::milliseconds linger(const Properties &properties) {
     double linger_ms = 0;
     for (const auto &[name, value] : properties)
-        if (name == "linger.ms" || name == "queue.buffering.max.ms") linger_ms = std::atof(value.c_str());
+        if (name == "linger.ms" || name == "queue.buffering.max.ms") linger_ms = std::strtod(value.c_str(), nullptr);
     return std::chrono::milliseconds(static_cast<std::int64_t>(std::clamp(linger_ms, 0.0, 900'000.0)));
 }
 

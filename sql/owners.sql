@@ -84,6 +84,7 @@ RESET ROLE;
 CREATE TABLE parent (id int PRIMARY KEY);
 SELECT waybill.enable_capture('parent');
 SELECT problem FROM problems WHERE "table" = 'parent'::regclass;
+CREATE TEMPORARY TABLE temporary_child () INHERITS (parent);
 CREATE TABLE child () INHERITS (parent);
 SELECT problem FROM problems WHERE "table" = 'parent'::regclass;
 SELECT waybill.enable_capture('child');

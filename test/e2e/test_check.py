@@ -59,6 +59,11 @@ def test_problems_of_captured_tables(shop):
     assert_line(lines, "warning", "public.visits", "key")
 
 
+def test_a_publication_for_all_tables(shop):
+    shop.execute('CREATE PUBLICATION "of all" FOR ALL TABLES')
+    assert_line(check(shop.shipper(), OK), "warning", 'FOR ALL TABLES ("of all")', "CREATE EXTENSION waybill there")
+
+
 def test_only_the_tables_of_the_stream(shop):
     shop.execute("SELECT waybill.create_stream('s', '{public.orders}')")
     lines = check(shop.shipper(stream={"name": "s"}), OK)

@@ -69,7 +69,7 @@ def test_a_base_backup_under_load_ships_what_it_has(installation, broker):
     with contextlib.ExitStack() as stack:
         original = stack.enter_context(postgres.Server(installation))
         pipeline = Pipeline(original, broker, "backup")
-        pipeline.execute("SELECT waybill.create_stream('copy')")  # nobody acknowledges it: the log has all
+        pipeline.execute("SELECT waybill.create_stream('copy')", "SELECT waybill.grant_shipper('shipper', 'copy')")  # nobody acknowledges it: the log has all
         workload = stack.enter_context(Workload(original, pipeline.name))
         prepare(pipeline, workload)
         with pipeline.shipper():

@@ -111,7 +111,7 @@ def test_the_owner_of_a_database_dumps_it_and_restores_what_is_his(filled):
     """He is no superuser: what captures is not his to make, and that is said."""
     server, owner = filled.server, f"{filled.name}_owner"
     server.execute("postgres", f"CREATE ROLE {owner} LOGIN PASSWORD 'x'")
-    filled.execute(f"ALTER DATABASE {filled.name} OWNER TO {owner}", *(f"ALTER TABLE {t} OWNER TO {owner}" for t in ("t", "p", "p_north", "p_rest", "free")))
+    filled.execute(f"ALTER DATABASE {filled.name} OWNER TO {owner}", f"GRANT USAGE ON SCHEMA waybill TO {owner}", *(f"ALTER TABLE {t} OWNER TO {owner}" for t in ("t", "p", "p_north", "p_rest", "free")))
     file = server.directory / f"{owner}.dump"
     server.run("pg_dump", "--dbname", server.conninfo(filled.name, owner, "x"), "--file", file, "--no-owner")
     with database(server, f"{filled.name}_own", "CREATE EXTENSION waybill", f"GRANT ALL ON SCHEMA public TO {owner}") as name:
@@ -120,7 +120,7 @@ def test_the_owner_of_a_database_dumps_it_and_restores_what_is_his(filled):
         assert server.value(name, "SELECT count(*) FROM t") == 100
         assert server.query(name, CAPTURED) == []
         assert "permission denied for schema waybill_internal" in done.stderr
-    filled.execute(f"REASSIGN OWNED BY {owner} TO postgres")
+    filled.execute(f"REASSIGN OWNED BY {owner} TO postgres", f"DROP OWNED BY {owner}")
     server.execute("postgres", f"ALTER DATABASE {filled.name} OWNER TO postgres", f"DROP ROLE {owner}")
 
 

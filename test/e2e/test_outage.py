@@ -87,7 +87,7 @@ def test_an_extension_that_is_dropped_under_a_shipper_is_named(pipeline):
         pipeline.wait_until_shipped()
         pipeline.execute("DROP EXTENSION waybill CASCADE")
         assert shipper.wait() == 1
-    assert "extension waybill is missing in database" in shipper.stderr().splitlines()[-1]
+        assert "extension waybill is missing in database" in shipper.stderr().splitlines()[-1]
 
 
 def test_an_extension_that_is_made_anew_under_a_shipper_is_shipped_from(pipeline):

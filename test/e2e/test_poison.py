@@ -122,7 +122,7 @@ def test_a_change_that_cannot_be_a_message_is_told_before_one_is_made(pipeline):
     position = f"{pipeline.value('SELECT id FROM waybill.source')}/1/20000/0"
     last = done.stderr.strip().splitlines()[-1]
     assert (f'could not publish the change at position {position} to topic "{pipeline.topic("public.t")}": '
-            "Broker: Message size too large; raise max.message.bytes") in last, last
+            'Broker: Message size too large; raise kafka."message.max.bytes"') in last, last
     assert pipeline.acknowledged() == 10000
     # What is not published of it does not count, nor what is published otherwise.
     pipeline.shipper(stream={"prefix": f"{pipeline.name}.without"}, columns={"exclude": ["public\\.t\\.v"]}).once()
