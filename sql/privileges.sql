@@ -57,6 +57,17 @@ SELECT waybill.acknowledge('second', 1);
 SELECT waybill.acknowledged('second');
 SELECT waybill.take_stream('second');
 SELECT waybill.drop_stream('second');
+-- Nor can he say how far others have read.
+SELECT waybill.safe_csn(9000000000000000000, 1);
+SELECT waybill.safe_csn() < 1000000000000 AS not_ended;
+-- Nor does somebody without any grant lock what others need: CREATE RULE locks first and asks then.
+RESET ROLE;
+CREATE ROLE regress_waybill_nobody;
+SET ROLE regress_waybill_nobody;
+CREATE RULE r AS ON INSERT TO waybill.stream DO INSTEAD NOTHING;
+RESET ROLE;
+DROP ROLE regress_waybill_nobody;
+SET ROLE regress_waybill_shipper;
 \set VERBOSITY sqlstate
 SELECT nextval(c.oid::regclass) FROM pg_class c, waybill.stream s WHERE s.name = 'default' AND relname = format('stream_%s_acknowledged_seq', s.id);
 SELECT setval(c.oid::regclass, 1) FROM pg_class c, waybill.stream s WHERE s.name = 'default' AND relname = format('stream_%s_acknowledged_at_seq', s.id);
