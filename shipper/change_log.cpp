@@ -36,6 +36,21 @@ constexpr const char *session_settings = R"(
                  ('client_connection_check_interval', '10s')) setting (name, value)
     WHERE EXISTS (SELECT FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) setting.name))";
 
+// Whether the role has all that grant_shipper() gives for the stream, if there is one.
+constexpr const char *privileges_sql = R"(
+    SELECT (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
+            WHERE p.pronamespace = n.oid
+              AND p.proname IN ('take_stream', 'acknowledged', 'safe_csn', 'fetch', 'utf8', 'is_in_stream',
+                                'acknowledge', 'maintain'))
+           AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
+                WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status', 'captured_tables'))
+           AND coalesce((SELECT has_sequence_privilege(c.oid, 'USAGE')
+                         FROM waybill.stream s
+                         JOIN pg_class c ON c.relname = format('stream_%s_acknowledged_at_seq', s.id)
+                         JOIN pg_namespace i ON i.oid = c.relnamespace AND i.nspname = 'waybill_internal'
+                         WHERE s.name = $1), true)
+    FROM pg_namespace n WHERE n.nspname = 'waybill')";
+
 const char *const fetch_sql = "SELECT csn, chunk, chunks, changes, timeline, xid, committed_at, payload "
                               "FROM waybill.fetch($1::bigint, $2::int, $3::bigint, $4::int)";
 // The fence and what is behind it, in this order: fetch() looks with a snapshot of its own. When there is nothing, one
@@ -151,25 +166,16 @@ void PgChangeLog::check_extension() {
 }
 
 void PgChangeLog::check_privileges() {
-    const PgResult allowed = query(R"(
-        SELECT has_schema_privilege(n.oid, 'USAGE')
-               AND (SELECT bool_and(has_function_privilege(p.oid, 'EXECUTE')) FROM pg_proc p
-                    WHERE p.pronamespace = n.oid
-                      AND p.proname IN ('take_stream', 'acknowledged', 'safe_csn', 'fetch', 'utf8', 'is_in_stream',
-                                        'acknowledge', 'maintain'))
-               AND (SELECT bool_and(has_table_privilege(c.oid, 'SELECT')) FROM pg_class c
-                    WHERE c.relnamespace = n.oid AND c.relname IN ('source', 'stream', 'shape', 'status', 'captured_tables'))
-               AND coalesce((SELECT has_sequence_privilege(c.oid, 'USAGE')
-                             FROM waybill.stream s
-                             JOIN pg_class c ON c.relname = format('stream_%s_acknowledged_at_seq', s.id)
-                             JOIN pg_namespace i ON i.oid = c.relnamespace AND i.nspname = 'waybill_internal'
-                             WHERE s.name = $1), true),
-               current_user::text, quote_literal(quote_ident(current_user)), quote_literal($1)
+    const PgResult asked = query(R"(
+        SELECT has_schema_privilege(n.oid, 'USAGE'), current_user::text, quote_literal(quote_ident(current_user)),
+               quote_literal($1)
         FROM pg_namespace n WHERE n.nspname = 'waybill')",
-                                   {stream_});
-    if (allowed.rows() == 1 && allowed.boolean(0, 0)) return;
-    const std::string role = allowed.rows() == 1 ? allowed.text(0, 1) : "";
-    const std::string arguments = allowed.rows() == 1 ? allowed.text(0, 2) + ", " + allowed.text(0, 3) : "'…'";
+                                 {stream_});
+    // Without USAGE no statement can name what is in the schema.
+    const bool allowed = asked.rows() == 1 && asked.boolean(0, 0) && query(privileges_sql, {stream_}).boolean(0, 0);
+    if (allowed) return;
+    const std::string role = asked.rows() == 1 ? asked.text(0, 1) : "";
+    const std::string arguments = asked.rows() == 1 ? asked.text(0, 2) + ", " + asked.text(0, 3) : "'…'";
     throw PgError("42501", false,
                   "role \"" + role + "\" may not ship stream \"" + stream_ +
                       "\"; run as the extension's owner: " + "SELECT waybill.grant_shipper(" + arguments + ")");

@@ -85,9 +85,10 @@ def test_only_who_was_given_a_stream_ships_it(pipeline):
 def test_what_strangers_lock_does_not_stop_the_shipper(pipeline):
     pipeline.execute("CREATE TABLE t (id int PRIMARY KEY, version int)", "DROP ROLE IF EXISTS stranger", "CREATE ROLE stranger")
     pipeline.capture("t")
+    stream = pipeline.value("SELECT id FROM waybill.stream")
     with contextlib.closing(pipeline.connect(autocommit=False)) as stranger, stranger.cursor() as cursor:
         cursor.execute("SET ROLE stranger")
-        cursor.execute("SELECT pg_advisory_lock(2003790188, id) FROM waybill.stream")
+        cursor.execute("SELECT pg_advisory_lock(2003790188, %s)", (stream,))
         cursor.execute("""DO $$
             DECLARE
                 relation regclass;
