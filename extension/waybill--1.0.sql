@@ -1520,14 +1520,11 @@ COMMENT ON FUNCTION waybill_internal.stream_privilege IS 'the right to ship a st
 CREATE FUNCTION waybill.grant_shipper(role regrole, stream text DEFAULT 'default') RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('GRANT USAGE ON SCHEMA waybill TO %s', role);
+    PERFORM waybill.grant_monitor(role);
     EXECUTE format('GRANT %s TO %s', waybill_internal.stream_privilege(stream), role);
-    EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape, waybill.status, waybill.captured_tables,
-                    waybill.lock_holders TO %s', role);
+    EXECUTE format('GRANT SELECT ON waybill.source, waybill.shape TO %s', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION waybill.safe_csn, waybill.fetch, waybill.utf8, waybill.is_in_stream,
-                    waybill.take_stream, waybill.acknowledged, waybill.acknowledge, waybill.maintain,
-                    waybill_internal.stream_status, waybill_internal.captured_tables,
-                    waybill_internal.lock_holders TO %s', role);
+                    waybill.take_stream, waybill.acknowledged, waybill.acknowledge, waybill.maintain TO %s', role);
 END
 $$;
 COMMENT ON FUNCTION waybill.grant_shipper IS
