@@ -8,6 +8,7 @@
 #include "table_info.hpp"
 #include "transaction_buffer.hpp"
 #include "trigger_call.hpp"
+#include "truncation.hpp"
 
 namespace {
 
@@ -29,7 +30,8 @@ bool apply_condition(RowCondition &condition, TriggerCall &call) {
 void record(TriggerCall &call, const TableInfo &table) {
     const CommandOrder::Number number = begin_change(call, table);
     const bool arrives = call.operation == record::Operation::insert; // unlike an update that becomes one
-    const bool counts = table.condition == nullptr || apply_condition(*table.condition, call);
+    const bool counts = !is_recorded_as_removed(*call.relation) &&
+                        (table.condition == nullptr || apply_condition(*table.condition, call));
     const std::optional<MovedRow> moved = take_moved_row(call.command);
     if (moved && counts && arrives && moved->published_relation == table.published_relation &&
         moved->shape == table.shape) {
@@ -51,8 +53,6 @@ void capture_row(const TriggerData &data) {
     record(call, table);
 }
 
-// A TRUNCATE fires the BEFORE triggers of all its tables, a partitioned one's usually before its partitions', then
-// truncates, then fires the AFTER triggers.
 void capture_truncate(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (!OidIsValid(table.trigger)) return;
@@ -61,12 +61,16 @@ void capture_truncate(const TriggerData &data) {
         // A partition by itself: its rows go, those of its root stay. (A partitioned one has none; its leaves come
         // too.)
         if (TRIGGER_FIRED_BEFORE(data.tg_event) && data.tg_relation->rd_rel->relkind == RELKIND_RELATION &&
-            !being_truncated(table.published_relation))
+            !is_announced(table.published_relation)) {
             for_each_row_to_truncate(data, [&](TriggerCall removal) { record(removal, table); });
+            announce_removal(*data.tg_relation);
+        }
     } else if (TRIGGER_FIRED_BEFORE(data.tg_event)) {
-        announce_truncate(table.relation);
+        announce_truncate(*data.tg_relation);
     } else {
-        TriggerCall call = truncation(data, truncating_command(table.relation));
+        const TruncatingCommand truncating = truncating_command(table.relation);
+        note_truncated(truncating.tables);
+        TriggerCall call = truncation(data, truncating.command);
         record(call, table);
     }
 }

@@ -282,6 +282,16 @@ inline void set_new_storage(Relation table) {
 #endif
 }
 
+// Whether TRUNCATE empties the file of a table instead of giving it a new one.
+inline bool is_truncated_in_place(const RelationData &table) {
+    const SubTransactionId present = GetCurrentSubTransactionId();
+#if PG_VERSION_NUM >= 160000
+    return table.rd_createSubid == present || table.rd_newRelfilelocatorSubid == present;
+#else
+    return table.rd_createSubid == present || table.rd_newRelfilenodeSubid == present;
+#endif
+}
+
 inline void rebuild_indexes(Oid table) {
 #if PG_VERSION_NUM >= 170000
     ReindexParams parameters{};

@@ -27,14 +27,6 @@ struct Savepoint {
     std::uint32_t changes_in_progress;
 };
 
-// A TRUNCATE of a captured table that has begun.
-struct Truncation {
-    Oid relation;
-    SubTransactionId subtransaction;
-    int depth;                        // of triggers: tells the TRUNCATE from one inside its triggers
-    std::optional<CommandId> command; // set by the first AFTER trigger
-};
-
 // Where the changes begin that command_order.hpp may have to put in order, and the number recorded before them.
 struct Window {
     StreamPosition start;
@@ -55,7 +47,6 @@ struct TransactionBuffer {
     CommandId last_command;
     std::uint32_t changes_in_progress; // one inside the other: an output function may make changes
     MovedRows moved_rows;
-    List *truncations;         // of Truncation *
     Oid commit_sequence;       // of the extension that captured the changes
     std::uint64_t verified_at; // invalidation_count() when it was found to be the present one
 };
@@ -123,17 +114,6 @@ void use_buffer() {
 
 int trigger_depth() {
     return DatumGetInt32(pg_trigger_depth(nullptr)); // which takes nothing
-}
-
-// An announcement counts in the subtransaction that made it: what failed and was rolled back truncated nothing.
-Truncation *find_truncation(Oid relation) {
-    ListCell *cell;
-    if (buffer != nullptr)
-        foreach (cell, buffer->truncations)
-            if (auto *found = static_cast<Truncation *>(lfirst(cell));
-                found->relation == relation && found->subtransaction == GetCurrentSubTransactionId())
-                return found;
-    return nullptr;
 }
 
 Savepoint *innermost_savepoint() {
@@ -331,25 +311,6 @@ void end_change() {
         end_window();
 }
 
-void announce_truncate(Oid relation) {
-    use_buffer();
-    Truncation *truncation = find_truncation(relation);
-    if (truncation == nullptr)
-        with_memory_context(buffer->context, [&] {
-            truncation = static_cast<Truncation *>(palloc(sizeof(Truncation)));
-            return buffer->truncations = lappend(buffer->truncations, truncation);
-        });
-    *truncation = {.relation = relation,
-                   .subtransaction = GetCurrentSubTransactionId(),
-                   .depth = trigger_depth(),
-                   .command = std::nullopt};
-}
-
-bool being_truncated(Oid relation) {
-    const Truncation *truncation = find_truncation(relation);
-    return truncation != nullptr && truncation->depth == trigger_depth();
-}
-
 void note_truncation(bool of_partition) {
     use_buffer();
     const bool made_any = buffer->made.count() > 0;
@@ -357,30 +318,10 @@ void note_truncation(bool of_partition) {
     if (made_any && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId)) buffer->made.stop_counting();
 }
 
-CommandId truncating_command(Oid relation) {
+void note_truncated(std::uint32_t tables) {
     use_buffer();
-    Truncation *truncation = find_truncation(relation);
     mark_savepoint();
-    if (truncation == nullptr) {
-        buffer->made.add(1);
-        return GetCurrentCommandId(false);
-    }
-    if (!truncation->command) {
-        // Used, so that the triggers behind this one get later ones.
-        const CommandId command = GetCurrentCommandId(true);
-        CommandCounterIncrement();
-        ListCell *cell;
-        foreach (cell, buffer->truncations)
-            if (auto *other = static_cast<Truncation *>(lfirst(cell));
-                other->subtransaction == truncation->subtransaction && other->depth == truncation->depth) {
-                other->command = command;
-                buffer->made.add(1);
-            }
-    }
-    const CommandId command = *truncation->command;
-    buffer->truncations = list_delete_ptr(buffer->truncations, truncation);
-    pfree(truncation);
-    return command;
+    buffer->made.add(tables);
 }
 
 void append_to_transaction(const EncodedChange &change, CommandOrder::Number number) {

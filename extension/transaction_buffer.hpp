@@ -30,15 +30,8 @@ std::optional<MovedRow> take_moved_row(CommandId command);
 // counted of the table, that of a subtransaction partly when it ends.
 void note_truncation(bool of_partition);
 
-// To be called before a captured table is truncated, in a BEFORE trigger.
-void announce_truncate(Oid relation);
-
-// Whether the TRUNCATE that fires the present trigger announced the table.
-bool being_truncated(Oid relation);
-
-// The command id of a TRUNCATE, in an AFTER trigger: one id for all its tables, behind what their BEFORE triggers did
-// and before what their AFTER triggers do.
-CommandId truncating_command(Oid relation);
+// A TRUNCATE's tables are truncated, of which one is the next change, in an AFTER trigger: they count as made.
+void note_truncated(std::uint32_t tables);
 
 // Writes the transaction's changes into the log at pre-commit, drops them at its end.
 void register_transaction_callbacks();
