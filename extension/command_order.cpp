@@ -15,19 +15,23 @@ constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 CommandOrder::Number CommandOrder::capture(const Capture &change) {
     const std::uint64_t made = std::max({change.made, made_, captured_ + 1}) - made_;
     uncounted_ |= !change.counted;
-    if (!extends_last_run(change, made)) {
+    const bool extends = extends_last_run(change, made);
+    if (!extends) {
         merge_last_runs();
         add_run() = {.first_command = change.command,
                      .last_command = change.command,
                      .consumer = no_command,
                      .depth = change.depth,
                      .count = 0,
-                     .made = static_cast<std::uint32_t>(std::min<std::uint64_t>(made, none))};
-        made_ += made;
+                     .made = 0};
         inverted_ |= change.command < greatest_;
         greatest_ = std::max(greatest_, change.command);
     }
     Run &run = runs_[run_count_ - 1];
+    if (!extends || !change.counted) {
+        run.made = static_cast<std::uint32_t>(std::min<std::uint64_t>(run.made + made, none));
+        made_ += made;
+    }
     merged_ |= change.command != run.last_command;
     run.last_command = change.command;
     run.consumer = change.consumer;

@@ -76,6 +76,20 @@ CREATE TRIGGER zzz_after AFTER TRUNCATE ON plain FOR EACH STATEMENT EXECUTE FUNC
 SELECT fill();
 TRUNCATE plain;
 SELECT replay('t'), replay('plain');
+SELECT fill();
+TRUNCATE plain, t;
+SELECT replay('t'), replay('plain');
+BEGIN;
+TRUNCATE t, plain;
+SELECT fill();
+TRUNCATE plain, t; -- in place
+COMMIT;
+SELECT replay('t'), replay('plain');
+SET track_counts = off;
+SELECT fill();
+TRUNCATE plain, t;
+RESET track_counts;
+SELECT replay('t'), replay('plain');
 DROP TRIGGER " before" ON plain;
 DROP TRIGGER zzz ON plain;
 DROP TRIGGER zzz_after ON plain;
