@@ -2,6 +2,7 @@
 #include "command_order.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 namespace waybill {
@@ -32,7 +33,6 @@ CommandOrder::Number CommandOrder::capture(const Capture &change) {
         run.made = static_cast<std::uint32_t>(std::min<std::uint64_t>(run.made + made, none));
         made_ += made;
     }
-    merged_ |= change.command != run.last_command;
     run.last_command = change.command;
     run.consumer = change.consumer;
     consumed_ |= change.consumer != no_command;
@@ -64,7 +64,6 @@ void CommandOrder::merge_last_runs() {
     first.count += second.count;
     first.made += second.made;
     --run_count_;
-    merged_ = true;
 }
 
 CommandOrder::Run &CommandOrder::add_run() {
@@ -76,7 +75,7 @@ void CommandOrder::begin_window() {
     ++window_;
     window_first_ = static_cast<Number>(captured_);
     run_count_ = marked_runs_ = 0;
-    inverted_ = uncounted_ = consumed_ = merged_ = false;
+    inverted_ = uncounted_ = consumed_ = false;
     greatest_ = 0;
 }
 
@@ -117,7 +116,7 @@ void CommandOrder::resolve() {
     reserve(waiting_, waiting_capacity_, run_count_);
     reserve(left_, left_capacity_, run_count_);
     reserve(first_segment_, first_segment_capacity_, run_count_);
-    if (consumed_) sort_runs_by_command();
+    if (consumed_) find_consumers();
     // Each of them is there once, or ends a step.
     reserve(segments_, segment_capacity_, std::size_t{2} * run_count_);
 
@@ -128,6 +127,7 @@ void CommandOrder::resolve() {
     std::uint32_t count = 0;
     std::uint64_t made = 0;
     for (std::uint32_t at = run_count_; at-- > 0;) {
+        check_interrupts_();
         left_[at] = runs_[at].count;
         first_segment_[at] = none;
         waiting_[count++] = at;
@@ -135,7 +135,7 @@ void CommandOrder::resolve() {
         made = at == 0 ? std::numeric_limits<std::uint64_t>::max() : made + runs_[at].made;
         while (made > 0 && count > 0) {
             const std::uint32_t last = waiting_[0];
-            if (runs_[last].consumer != no_command && first_run_of(runs_[last].consumer) < at) break;
+            if (consumed_ && consuming_run_[last] < at) break;
             const auto taken = static_cast<std::uint32_t>(std::min<std::uint64_t>(left_[last], made));
             add_segment(last, taken);
             made -= taken;
@@ -150,27 +150,41 @@ void CommandOrder::add_segment(std::uint32_t run, std::uint32_t count) {
     first_segment_[run] = segment_count_++;
 }
 
-void CommandOrder::sort_runs_by_command() {
-    reserve(by_command_, by_command_capacity_, run_count_);
-    for (std::uint32_t run = 0; run < run_count_; ++run) by_command_[run] = run;
-    std::sort(by_command_, by_command_ + run_count_, [this](std::uint32_t a, std::uint32_t b) {
-        return runs_[a].first_command != runs_[b].first_command ? runs_[a].first_command < runs_[b].first_command
-                                                                : a < b;
+std::span<std::uint32_t> CommandOrder::sort_by(std::uint32_t *runs, std::uint32_t count,
+                                               std::uint32_t Run::*command) const {
+    std::sort(runs, runs + count, [=, this](std::uint32_t a, std::uint32_t b) {
+        check_interrupts_();
+        return runs_[a].*command < runs_[b].*command;
     });
+    return {runs, count};
 }
 
-// The first run with changes of a command; a number behind all when there is none.
-std::uint32_t CommandOrder::first_run_of(std::uint32_t command) const {
-    const std::uint32_t *begin = by_command_;
-    const std::uint32_t *end = begin + run_count_;
-    const auto is_before = [this](std::uint32_t run, std::uint32_t c) { return runs_[run].first_command < c; };
-    const std::uint32_t *at = std::lower_bound(begin, end, command, is_before);
-    const std::uint32_t exact = at != end && runs_[*at].first_command == command ? *at : none;
-    if (!merged_) return exact;
-    const Run *found = std::find_if(runs_, runs_ + run_count_, [command](const Run &run) {
-        return run.first_command < command && command <= run.last_command;
-    });
-    return std::min(exact, found == runs_ + run_count_ ? none : static_cast<std::uint32_t>(found - runs_));
+// A run has changes of any command between its first and its last: so goes through the consumers in ascending order,
+// with a heap of the runs that have begun by then.
+void CommandOrder::find_consumers() {
+    reserve(by_command_, by_command_capacity_, run_count_);
+    reserve(by_consumer_, by_consumer_capacity_, run_count_);
+    reserve(consuming_run_, consuming_run_capacity_, run_count_);
+    std::uint32_t consumers = 0;
+    for (std::uint32_t run = 0; run < run_count_; ++run) {
+        by_command_[run] = run;
+        consuming_run_[run] = none;
+        if (runs_[run].consumer != no_command) by_consumer_[consumers++] = run;
+    }
+    const std::span<std::uint32_t> by_command = sort_by(by_command_, run_count_, &Run::first_command);
+    std::uint32_t begun = 0;
+    std::uint32_t open = 0;
+    for (const std::uint32_t run : sort_by(by_consumer_, consumers, &Run::consumer)) {
+        const std::uint32_t consumer = runs_[run].consumer;
+        for (; begun < by_command.size() && runs_[by_command[begun]].first_command <= consumer; ++begun) {
+            waiting_[open++] = by_command[begun];
+            std::push_heap(waiting_, waiting_ + open, std::greater{});
+        }
+        while (open > 0 && runs_[waiting_[0]].last_command < consumer)
+            std::pop_heap(waiting_, waiting_ + open--, std::greater{});
+        if (open > 0) consuming_run_[run] = waiting_[0];
+        check_interrupts_();
+    }
 }
 
 // The capacity is the new one only when there is the memory: an exception block may go on after an error.

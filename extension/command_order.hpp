@@ -65,9 +65,13 @@ public:
     // Changes the size of a block of memory, or allocates it. Does not return when it cannot.
     using Resize = void *(*)(void *context, void *block, std::size_t bytes);
 
-    void use(Resize resize, void *context) {
+    // Called again and again by what takes long. Need not return.
+    using CheckInterrupts = void (*)();
+
+    void use(Resize resize, void *context, CheckInterrupts check_interrupts) {
         resize_ = resize;
         context_ = context;
+        check_interrupts_ = check_interrupts;
     }
 
     Number capture(const Capture &change);
@@ -119,8 +123,8 @@ private:
     void merge_last_runs();
     Run &add_run();
     void add_segment(std::uint32_t run, std::uint32_t count);
-    [[nodiscard]] std::uint32_t first_run_of(std::uint32_t command) const;
-    void sort_runs_by_command();
+    std::span<std::uint32_t> sort_by(std::uint32_t *runs, std::uint32_t count, std::uint32_t Run::*command) const;
+    void find_consumers();
     void resolve();
 
     template <typename T>
@@ -128,6 +132,7 @@ private:
 
     Resize resize_;
     void *context_;
+    CheckInterrupts check_interrupts_;
     std::uint64_t captured_; // changes
     std::uint64_t made_;     // by the last capture
     std::uint32_t window_;
@@ -135,7 +140,6 @@ private:
     bool inverted_;
     bool uncounted_;         // something was captured that was not counted
     bool consumed_;          // there is a run with a consumer
-    bool merged_;            // there is one of several commands
     std::uint32_t greatest_; // command of the window
 
     Run *runs_;
@@ -146,8 +150,12 @@ private:
     // What stretches() works with.
     std::uint32_t *waiting_; // runs, a heap
     std::size_t waiting_capacity_;
-    std::uint32_t *by_command_; // runs
+    std::uint32_t *by_command_; // runs, by their first
     std::size_t by_command_capacity_;
+    std::uint32_t *by_consumer_; // runs that have one
+    std::size_t by_consumer_capacity_;
+    std::uint32_t *consuming_run_; // of each run, the first with changes of its consumer; behind all when there is none
+    std::size_t consuming_run_capacity_;
     std::uint32_t *left_; // how many of each run are not placed yet
     std::size_t left_capacity_;
     std::uint32_t *first_segment_; // of each run

@@ -82,12 +82,16 @@ void *resize_block(void *context, void *block, std::size_t bytes) {
                             : repalloc_huge(block, bytes);
 }
 
+void check_interrupts() {
+    CHECK_FOR_INTERRUPTS();
+}
+
 void create_buffer() {
     MemoryContext context = AllocSetContextCreate(TopTransactionContext, "waybill changes", ALLOCSET_DEFAULT_SIZES);
     auto *created = static_cast<TransactionBuffer *>(MemoryContextAllocZero(context, sizeof(TransactionBuffer)));
     created->context = context;
     created->changes.use(context, settings::buffer_size(), first_chunk());
-    created->commands.use(resize_block, context);
+    created->commands.use(resize_block, context, check_interrupts);
     created->made.use(context);
     created->last_recorded = created->window.recorded_before = static_cast<CommandOrder::Number>(-1);
     created->last_command = InvalidCommandId;

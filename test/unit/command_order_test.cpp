@@ -6,9 +6,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <ctime>
 #include <deque>
+#include <limits>
 #include <new>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,7 +28,9 @@ void *resize_block(void *, void *block, std::size_t bytes) {
 // What the log would be: changes, told by when they were made.
 class Log {
 public:
-    explicit Log(bool counting) : counting_{counting} { order_.use(resize_block, nullptr); }
+    explicit Log(bool counting) : counting_{counting} {
+        order_.use(resize_block, nullptr, [] {});
+    }
 
     void capture(std::uint32_t command, std::uint32_t consumer, std::uint32_t depth, std::uint64_t made_at,
                  std::uint64_t made) {
@@ -198,6 +203,64 @@ TEST(CommandOrder, KeepsChangesOfARowInOrderWhenNothingIsCounted) {
         for (const auto &[first, second] : server.of_same_row())
             ASSERT_LT(places[first], places[second]) << "seed " << seed << ": changes " << first << " and " << second;
     });
+}
+
+// A statement's changes, each followed by three of a trigger, the second of the row that the statement changed next.
+CommandOrder cascade(std::uint32_t rows, CommandOrder::CheckInterrupts check_interrupts) {
+    CommandOrder order{};
+    order.use(resize_block, nullptr, check_interrupts);
+    std::uint64_t made = rows;
+    std::uint32_t command = 1;
+    for (std::uint32_t row = 0; row < rows; ++row) {
+        const std::uint32_t consumer = row == 0 ? CommandOrder::no_command : command - 1;
+        order.capture({.command = 1, .consumer = consumer, .depth = 1, .made = made, .counted = true});
+        for (unsigned inner = 0; inner < 3; ++inner)
+            order.capture({.command = ++command,
+                           .consumer = CommandOrder::no_command,
+                           .depth = 2,
+                           .made = ++made,
+                           .counted = true});
+    }
+    return order;
+}
+
+std::clock_t time_of_cascade(std::uint32_t rows) {
+    std::clock_t least = std::numeric_limits<std::clock_t>::max();
+    for (int i = 0; i < 3; ++i) {
+        CommandOrder order = cascade(rows, [] {});
+        const std::clock_t begin = std::clock();
+        const auto stretches = order.stretches();
+        least = std::min(least, std::clock() - begin);
+        EXPECT_GT(stretches.size(), rows);
+    }
+    return least;
+}
+
+TEST(CommandOrder, TakesTimeInProportionToWhatRunsInsideAStatement) {
+    EXPECT_LT(time_of_cascade(40'000), 9 * time_of_cascade(10'000));
+}
+
+TEST(CommandOrder, CanBeInterruptedAndAskedAgain) {
+    static unsigned calls_left;
+    const auto interrupt = [] {
+        if (calls_left-- == 0) throw std::runtime_error{"interrupted"};
+    };
+    CommandOrder order = cascade(100, interrupt);
+    const auto places = [&order] {
+        std::vector<std::pair<std::uint32_t, std::uint32_t>> found;
+        for (const CommandOrder::Stretch &stretch : order.stretches()) found.emplace_back(stretch.first, stretch.place);
+        return found;
+    };
+    calls_left = 1'000'000;
+    const auto expected = places();
+    const unsigned calls = 1'000'000 - calls_left;
+    EXPECT_GT(calls, 400U);
+    for (unsigned i = 0; i < calls; i += 7) {
+        calls_left = i;
+        EXPECT_THROW(static_cast<void>(order.stretches()), std::runtime_error);
+    }
+    calls_left = 1'000'000;
+    EXPECT_EQ(places(), expected);
 }
 
 } // namespace
