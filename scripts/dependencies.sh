@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and does nothing at all when everything is there.
 #
-#   scripts/dependencies.sh [GROUP…]     groups: build server test kafka consumers fuzz lint, bench, checked; default: all but
-#                                        the last two
+#   scripts/dependencies.sh [GROUP…]     groups: build server versions test kafka consumers fuzz lint, bench, checked;
+#                                        default: all but the last two
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
 # otherwise it says in one line what to install and fails. The jars of Kafka, its consumers and Debezium come through Maven,
@@ -10,13 +10,19 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-postgresql=${WAYBILL_POSTGRESQL_VERSION:-15}
+# Debian's own version; postgres-version.sh has the others.
+case $(sed -n 's/^VERSION_ID="\(.*\)"$/\1/p' /etc/os-release) in
+    12) postgresql=15 ;;
+    13) postgresql=17 ;;
+    *) postgresql=18 ;;
+esac
 
 packages_of() {
     case $1 in
         build) echo g++ make pkg-config "postgresql-server-dev-$postgresql" libpq-dev librdkafka-dev libspdlog-dev \
             libcli11-dev libtomlplusplus-dev rapidjson-dev libre2-dev libssl-dev libmimalloc-dev ;;
         server) echo "postgresql-$postgresql" ;;
+        versions) echo binutils patchelf python3 python3-pip ;; # for postgres-version.sh
         test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest pgbouncer ;;
         kafka) echo openjdk-17-jre-headless maven python3 python3-confluent-kafka ;;
         consumers) echo openjdk-17-jdk-headless maven ;;
@@ -25,7 +31,7 @@ packages_of() {
         bench) echo libbenchmark-dev python3-matplotlib openjdk-17-jre-headless maven "postgresql-$postgresql-pgq3" ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
-            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, test, kafka, consumers, fuzz, lint, bench, checked" >&2
+            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, versions, test, kafka, consumers, fuzz, lint, bench, checked" >&2
             return 2
             ;;
     esac
@@ -39,7 +45,7 @@ missing_of() {
 }
 
 if (($# == 0)); then
-    set -- build server test kafka consumers fuzz lint
+    set -- build server versions test kafka consumers fuzz lint
 fi
 wanted=()
 for group in "$@"; do
