@@ -38,8 +38,9 @@ void MadeChanges::find_tables() {
     const PgStat_TableXactStatus *known = last_changed_;
     visit_changed_tables([&](const PgStat_TableXactStatus &table) {
         if (&table == known) return false;
-        if (const TableInfo *info = captured_table_info(table.parent->t_id); info != nullptr)
-            find_or_add(table.parent->t_id, table.parent, info->place);
+        const Oid relation = table_of(*table.parent);
+        if (const TableInfo *info = captured_table_info(relation); info != nullptr)
+            find_or_add(relation, table.parent, info->place);
         return true;
     });
     last_changed_ = last_changed_table();

@@ -110,7 +110,9 @@ extern "C" {
 #include <utils/tuplesort.h>
 #include <utils/typcache.h>
 #include <utils/uuid.h>
+#if PG_VERSION_NUM >= 140000
 #include <utils/wait_event.h>
+#endif
 }
 
 #if PG_VERSION_NUM < 130000
@@ -394,6 +396,14 @@ inline std::uint64_t made_in_transaction(const PgStat_TableStatus &status) {
 #endif
     }
     return static_cast<std::uint64_t>(count);
+}
+
+inline Oid table_of(const PgStat_TableStatus &status) {
+#if PG_VERSION_NUM >= 160000
+    return status.id;
+#else
+    return status.t_id;
+#endif
 }
 
 // What PostgreSQL counts of the table that the present subtransaction was the last to change for the first time; null

@@ -12,11 +12,11 @@ AttributeLayout make_layout(std::int16_t length, char alignment) {
     }
 }
 
-std::span<const AttributeLayout> make_layouts(const TupleDescData &descriptor, AttrNumber count) {
+std::span<const AttributeLayout> make_layouts(TupleDesc descriptor, AttrNumber count) {
     const auto attributes = static_cast<std::size_t>(count);
     auto *layouts = static_cast<AttributeLayout *>(palloc(sizeof(AttributeLayout) * (attributes + 1)));
     for (std::size_t i = 0; i < attributes; ++i) {
-        const FormData_pg_attribute &attribute = *TupleDescAttr(&descriptor, static_cast<int>(i));
+        const FormData_pg_attribute &attribute = *TupleDescAttr(descriptor, static_cast<int>(i));
         layouts[i] = make_layout(attribute.attlen, attribute.attalign);
     }
     return {layouts, attributes};

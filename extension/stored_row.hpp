@@ -24,7 +24,7 @@ struct AttributeLayout {
 AttributeLayout make_layout(std::int16_t length, char alignment);
 
 // The layout of a table's first `count` attributes, dropped ones too; allocated in the current memory context.
-std::span<const AttributeLayout> make_layouts(const TupleDescData &descriptor, AttrNumber count);
+std::span<const AttributeLayout> make_layouts(TupleDesc descriptor, AttrNumber count);
 
 // The values of one row: pointers to them in the row, null for NULL.
 class StoredRow {

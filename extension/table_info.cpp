@@ -250,7 +250,7 @@ const TableInfo *make_table_info(const RelationData &relation) {
         info->depends_on_types |= !is_built_in(attribute.atttypid);
     }
     info->columns = {columns, count};
-    info->layouts = make_layouts(*relation.rd_att, last_attribute);
+    info->layouts = make_layouts(relation.rd_att, last_attribute);
     if (!complete && recorder.level >= 0)
         elog(ERROR, "could not find the columns of relation %u in its partition %u", info->published_relation,
              info->relation);
