@@ -1,9 +1,12 @@
 # waybill: `make` builds the extension (server headers only), `make world` the shipper too. `make help` lists the rest.
+#
+# Called from another directory, as `make -f …/Makefile`, it builds the extension there: one for each server version.
 
 EXTENSION = extension/waybill
 DATA = extension/waybill--1.0.sql
 MODULE_big = waybill
-SOURCES = $(sort $(wildcard extension/*.cpp))
+ROOT := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+SOURCES = $(patsubst $(ROOT)/%,%,$(sort $(wildcard $(ROOT)/extension/*.cpp)))
 OBJS = $(SOURCES:.cpp=.o)
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
@@ -11,7 +14,7 @@ REGRESS_OPTS = --load-extension=waybill
 ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=waybill
 
-EXTRA_CLEAN = $(SOURCES:.cpp=.d) build output_iso
+EXTRA_CLEAN = $(SOURCES:.cpp=.d) $(BUILT_FOR) build output_iso
 
 PG_CONFIG ?= pg_config
 # PostgreSQL's headers as system headers, so that our warnings stay ours.
@@ -27,7 +30,22 @@ override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# From elsewhere only the sources are looked for here: objects may be another server's.
+override VPATH =
+vpath %.cpp $(ROOT)
+vpath %.control $(ROOT)
+vpath %.sql $(ROOT)
+
 -include $(SOURCES:.cpp=.d)
+
+# Which server the objects are for: those for another are made anew.
+BUILT_FOR = extension/built_for
+$(OBJS): $(BUILT_FOR)
+SERVER := $(shell $(PG_CONFIG) --version) $(shell $(PG_CONFIG) --includedir-server)
+ifneq ($(SERVER),$(file <$(BUILT_FOR)))
+$(shell mkdir -p extension)
+$(file >$(BUILT_FOR),$(SERVER))
+endif
 
 SHIPPER_MAKE = +$(MAKE) -f shipper/Makefile
 

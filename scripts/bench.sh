@@ -7,7 +7,8 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/dependencies.sh build server test kafka bench
-export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
-make -s -j"$(nproc)" all shipper >&2
+export PG_CONFIG=${PG_CONFIG:-$(scripts/postgres-version.sh)}
+scripts/make-extension.sh -s -j"$(nproc)" all >&2
+make -s -j"$(nproc)" shipper >&2
 make -s -j"$(nproc)" -f shipper/Makefile bench >&2
 PYTHONDONTWRITEBYTECODE=1 exec /usr/bin/python3 test/bench/run.py "$@"

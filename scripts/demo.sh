@@ -48,14 +48,14 @@ done
 cd "$root"
 scripts/dependencies.sh "${groups[@]}"
 
-export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
+export PG_CONFIG=${PG_CONFIG:-$(scripts/postgres-version.sh)}
 log=$(mktemp "${TMPDIR:-/tmp}/waybill-demo-XXXXXX")
 trap 'rm -f "$log"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 begin=$SECONDS
 build() {
-    make -j"$(nproc)" all >"$log" 2>&1 </dev/null &&
+    scripts/make-extension.sh -j"$(nproc)" all >"$log" 2>&1 </dev/null &&
         make -j"$(nproc)" -f shipper/Makefile build/waybill-shipper build/waybill-mock-broker >>"$log" 2>&1 </dev/null
 }
 # Two demos at once in one checkout build it one after the other.

@@ -64,7 +64,7 @@ groups=(build server)
 ! wants lint || groups+=(lint)
 scripts/dependencies.sh "${groups[@]}"
 
-export PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
+export PG_CONFIG=${PG_CONFIG:-$(scripts/postgres-version.sh)}
 build() {
     local log=$work/build.log
     local begin=$SECONDS

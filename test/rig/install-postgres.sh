@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a PostgreSQL installation of its own in DIRECTORY, with the extension as it is built in this checkout.
+# Makes a PostgreSQL installation of its own in DIRECTORY, of PG_CONFIG's or the default version, with the extension as it
+# is built in this checkout.
 #
 #   test/rig/install-postgres.sh DIRECTORY
 #
@@ -9,12 +10,12 @@ set -euo pipefail
 
 directory=$1
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-pg_config=${PG_CONFIG:-/usr/lib/postgresql/${WAYBILL_POSTGRESQL_VERSION:-15}/bin/pg_config}
+export PG_CONFIG=${PG_CONFIG:-$("$root/scripts/postgres-version.sh")}
 
 declare -A place
 for name in bindir pkglibdir sharedir; do
-    system=$("$pg_config" "--$name")
-    place[$name]=$directory/${system#/usr/}
+    system=$("$PG_CONFIG" "--$name")
+    place[$name]=$directory/${system#/}
     mkdir -p "$(dirname "${place[$name]}")"
     if [[ $name == bindir ]]; then
         cp -r "$system" "${place[$name]}"
@@ -25,6 +26,6 @@ done
 # Only one at a time builds in a checkout: another run may be about to install, too.
 exec 9<"$root"
 flock 9
-make -s -C "$root" install PG_CONFIG="$pg_config" datadir="${place[sharedir]}" pkglibdir="${place[pkglibdir]}" \
+"$root/scripts/make-extension.sh" -s install datadir="${place[sharedir]}" pkglibdir="${place[pkglibdir]}" \
     </dev/null >&2
 echo "${place[bindir]}"

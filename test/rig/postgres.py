@@ -26,8 +26,12 @@ def _unprivileged_user():
         return pwd.getpwnam("nobody")
 
 
+def _output(*command) -> str:
+    return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 class Installation:
-    """The system's PostgreSQL with our extension as it is built in this checkout, in a tree of its own."""
+    """A PostgreSQL with our extension as it is built in this checkout, in a tree of its own: see install-postgres.sh."""
 
     def __init__(self):
         self.directory = processes.make_directory("postgres")
@@ -50,10 +54,10 @@ class Installation:
 
 def build_module(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
     """A library for the server, from one C file."""
-    pg_config = os.environ.get("PG_CONFIG", "/usr/lib/postgresql/15/bin/pg_config")
-    headers = subprocess.run([pg_config, "--includedir-server"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    pg_config = os.environ.get("PG_CONFIG") or _output(ROOT / "scripts" / "postgres-version.sh")
+    headers = _output(pg_config, "--includedir-server")
     library = directory / f"{source.stem}.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", f"-I{headers.strip()}", source, "-o", library],
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", f"-I{headers}", source, "-o", library],
                    check=True, stdin=subprocess.DEVNULL)
     return library
 

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs make for the extension in a directory of its own for each server version: build/postgresql-18 and so on.
+#
+#   PG_CONFIG=… scripts/make-extension.sh [ARGUMENT…]        arguments for make; without PG_CONFIG the default version
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+pg_config=${PG_CONFIG:-$("$root/scripts/postgres-version.sh")}
+version=$("$pg_config" --version)
+[[ $version =~ ^PostgreSQL\ ([0-9]+) ]]
+directory=$root/build/postgresql-${BASH_REMATCH[1]}
+mkdir -p "$directory"
+exec make -C "$directory" -f "$root/Makefile" PG_CONFIG="$pg_config" "$@"
