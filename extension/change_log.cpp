@@ -154,8 +154,10 @@ void append_to_prepared_log(Oid commit_sequence, ChunkStream &context, ChunkStre
                           "could be prepared at a time: too many to keep their changes in order.",
                           static_cast<int>(csn_step) - 1),
                 errhint("Lower these settings, or use COMMIT."));
-    // Any of the slots will do: readers look into all. The lock on its table is the transaction's to its end, and had
-    // before the number is drawn: who finds it free knows that the numbers to come are greater than those drawn.
+    // Before the number is drawn: who sees nobody marked knows that the numbers to come are greater than those drawn.
+    mark_as_prepared();
+    // Any of the slots will do: readers look into all. The lock on its table, the transaction's to its end, keeps it
+    // from being emptied.
     const std::int64_t slot = sequence_value(log_object("prepared_slot_seq"));
     LogWriter writer{prepared_table(slot), prepared_index(slot), {log_chunk, log_csn}, context.size() + changes.size()};
     write_chunks(writer, draw_without_lock(commit_sequence, csn_step), context, changes);

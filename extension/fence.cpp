@@ -4,6 +4,17 @@
 // reader sees it first (waybill_internal.release()): where its number says, or, when readers were let past that
 // already, right behind what they were let read. That is where it was all along for those who came after it: they drew
 // their csns when it was visible, and whoever draws is behind all that was handed out.
+//
+//   reader, behind its fence                                 reader that gives places
+//   1 is anybody prepared, or about to be?                   a lock the places
+//   2 look for what has no place: give it one                b look for what has no place
+//   3 if somebody is: note how far it reads                  c read what was noted: places are behind that
+//   4 look again                                             d commit: places and a note of their own
+//
+// What cannot be seen at 2 becomes visible later. So who depends on it draws a csn behind what the reader reads, and it
+// may get a place there, too. It does: either the reader sees it at 4, or whoever sees it at b finds the note at c. So
+// a reader that finds nothing to place waits for nobody. No step can be left out: test/e2e/test_commit_order_proof.py
+// tries every interleaving, also without each.
 #include "change_log.hpp"
 #include "locks.hpp"
 #include "log_objects.hpp"
@@ -15,18 +26,12 @@ namespace waybill {
 
 namespace {
 
-// Whether a transaction may be prepared, or about to be, whose changes nobody can see yet: it holds a lock on a slot of
-// the prepared log.
+constexpr Csn last_number = std::numeric_limits<Csn>::max();
+
+// Whether a transaction may be prepared, or about to be, whose changes nobody can see yet.
 bool prepared_in_flight() {
 #if PREPARED_LOCKS_ARE_LISTED
-    for (std::int64_t slot = 0; slot < prepared_slots; ++slot) {
-        LOCKTAG tag;
-        SET_LOCKTAG_RELATION(tag, MyDatabaseId, prepared_table(slot));
-        int holders;
-        pfree(GetLockConflicts(&tag, ShareLock, &holders));
-        if (holders > 0) return true;
-    }
-    return false;
+    return anybody_is_prepared();
 #else
     return true;
 #endif
@@ -37,27 +42,37 @@ bool has_prepared() {
     return !is_empty(prepared_table(0)) || !is_empty(prepared_table(1)) || !is_empty(log_object("released"));
 }
 
-// Whether a prepared transaction is visible that has no place yet, or has got one behind `after`.
-bool prepared_news(Csn after) {
+// The greatest csn in waybill_internal.released, of committed transactions; 0 if there is none.
+Csn released_with_places() {
     static SPIPlanPtr plan;
-    // Newer than every fence that was passed before, like that of the query below, which is not read only.
-    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    const bool unplaced = has_unplaced(snapshot);
-    UnregisterSnapshot(snapshot);
-    if (unplaced) return true;
+    if (is_empty(log_object("released"))) return 0;
     SPI_connect();
     if (plan == nullptr) {
-        std::array<Oid, 1> types{INT8OID};
-        SPIPlanPtr made = SPI_prepare("SELECT FROM waybill_internal.released WHERE csn OPERATOR(pg_catalog.>) $1",
-                                      static_cast<int>(types.size()), types.data());
+        SPIPlanPtr made = SPI_prepare("SELECT pg_catalog.max(csn) FROM waybill_internal.released", 0, nullptr);
         if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "could not plan: %d", SPI_result);
         plan = made;
     }
-    Datum argument = Int64GetDatum(after);
-    if (SPI_execute_plan(plan, &argument, nullptr, false, 1) != SPI_OK_SELECT) elog(ERROR, "could not look");
-    const bool found = SPI_processed > 0;
+    // Not read only: so it sees what is committed by now.
+    if (SPI_execute_plan(plan, nullptr, nullptr, false, 1) != SPI_OK_SELECT) elog(ERROR, "could not look");
+    bool is_null;
+    const Datum csn = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+    const Csn result = is_null ? 0 : DatumGetInt64(csn);
     SPI_finish();
-    return found;
+    return result;
+}
+
+// Up to where readers were let read while transactions were prepared. No crash takes that back. The table first: who
+// empties it sets the sequence before.
+Csn released_csn() {
+    const Csn with_places = released_with_places();
+    return std::max(with_places, durable_value(log_object("released_seq")));
+}
+
+// Notes that readers are let read up to `csn`, at once and for good.
+void note_released(Csn csn) {
+    const Oid sequence = log_object("released_seq");
+    for (Csn noted = sequence_value(sequence); noted < csn && !set_sequence(sequence, noted, csn);)
+        noted = sequence_value(sequence);
 }
 
 // A fence that waits for nobody: it is passed when all who were committing once are done, and so visible.
@@ -133,7 +148,8 @@ std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
         if (written != looked_at || prepared) {
             looked_at = written;
             prepared = has_prepared();
-            if (sequence_value(released_sequence) > after || (prepared && prepared_news(after))) return {};
+            if (sequence_value(released_sequence) > after) return {};
+            if (prepared && (has_unplaced(last_number) || released_csn() > after)) return {};
             if (begun - first < fences.size() && sequence_value(commit_sequence) > drawn) {
                 Fence &fence = fences[begun++ % fences.size()] = Fence{commit_sequence};
                 drawn = fence.drawn();
@@ -157,8 +173,15 @@ std::optional<Csn> wait_for_csn(Oid commit_sequence, Csn after, int wait_ms) {
     }
 }
 
-// Gives the prepared transactions that can be seen their places, and notes that all up to the result is handed out.
-Csn release(Csn drawn) {
+// Gives the prepared transactions that can be seen, with numbers up to `drawn`, their places, and returns how far the
+// log can be read with them. Nothing when there are none.
+std::optional<Csn> give_places(Csn drawn) {
+    if (!has_unplaced(drawn)) return {};
+    lock_places();
+    if (!has_unplaced(drawn)) { // another reader gave them theirs
+        unlock_places();
+        return {};
+    }
     std::array<Oid, 2> types{INT8OID, INT4OID};
     std::array<Datum, 2> arguments{Int64GetDatum(drawn), Int32GetDatum(position_timeline())};
     SPI_connect();
@@ -168,7 +191,7 @@ Csn release(Csn drawn) {
     bool is_null;
     const Csn released = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
     SPI_finish();
-    ForceSyncCommit(); // what was noted outlives a crash before anything is shipped by it
+    ForceSyncCommit(); // a place outlives a crash before anything is shipped under it
     return released;
 }
 
@@ -205,8 +228,13 @@ Csn safe_csn(std::optional<Csn> after, int wait_ms) {
     if (!drawn) return *after;
     // In this order: what is in flight no more can be seen. What is prepared from now on has a number above `drawn`, so
     // nothing has to be noted for it.
-    if (prepared_in_flight() || has_prepared()) return release(*drawn);
-    return std::max(*drawn, sequence_value(log_object("released_seq")));
+    const bool in_flight = prepared_in_flight();
+    if (const std::optional<Csn> released = give_places(*drawn)) return *released;
+    if (in_flight) {
+        note_released(*drawn);
+        if (const std::optional<Csn> released = give_places(*drawn)) return *released;
+    }
+    return std::max(*drawn, released_csn());
 }
 
 } // namespace

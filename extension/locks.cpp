@@ -15,7 +15,11 @@ enum class Kind : std::uint16_t {
     stream = 3,     // of the id; waybill.status looks for it
     log = 4,        // see lock_log() in waybill--1.0.sql
     committing = 5, // a backend of the number
+    prepared = 6,   // or about to be; shared by all who are
+    emptied = 7,    // a table of the oid
 };
+
+constexpr std::uint32_t places = 2; // of the log's locks
 
 LOCKTAG own_lock(Kind kind, std::uint32_t number) {
     LOCKTAG tag;
@@ -30,8 +34,23 @@ std::span<VirtualTransactionId> holders(const LOCKTAG &tag, LOCKMODE mode) {
     return {found, static_cast<std::size_t>(count)};
 }
 
+// By another transaction, in whatever mode.
+bool is_held(const LOCKTAG &tag) {
+    const std::span<VirtualTransactionId> found = holders(tag, ExclusiveLock);
+    pfree(found.data());
+    return !found.empty();
+}
+
 bool try_lock(const LOCKTAG &tag, LOCKMODE mode, Hold hold) {
     return LockAcquire(&tag, mode, hold == Hold::session, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+// Until the top transaction ends. Error: unseen by readers, its changes would be lost.
+void mark_transaction(const LOCKTAG &tag, LOCKMODE mode) {
+    ResourceOwner owner = CurrentResourceOwner;
+    CurrentResourceOwner = TopTransactionResourceOwner;
+    if (!try_lock(tag, mode, Hold::transaction)) elog(ERROR, "could not mark the transaction for readers of the log");
+    CurrentResourceOwner = owner;
 }
 
 // In short attempts: we join no queue in which others would have to wait behind us, and end in time.
@@ -90,19 +109,41 @@ void transaction_event(XactEvent event, void *) {
 } // namespace
 
 void mark_as_committing() {
-    ResourceOwner owner = CurrentResourceOwner;
-    CurrentResourceOwner = TopTransactionResourceOwner;
-    if (!try_lock(own_lock(Kind::committing, my_backend_number()), ExclusiveLock, Hold::transaction))
-        elog(ERROR, "could not mark the backend as committing"); // unseen by readers, its changes would be lost
-    CurrentResourceOwner = owner;
+    mark_transaction(own_lock(Kind::committing, my_backend_number()), ExclusiveLock);
+}
+
+// PREPARE keeps a transaction's advisory locks with all else that it holds, also through a crash.
+void mark_as_prepared() {
+    mark_transaction(own_lock(Kind::prepared, 0), ShareLock);
+}
+
+bool anybody_is_prepared() {
+    return is_held(own_lock(Kind::prepared, 0));
+}
+
+void mark_as_emptied(Oid table) {
+    if (!try_lock(own_lock(Kind::emptied, table), ExclusiveLock, Hold::transaction))
+        elog(ERROR, "table %u is being emptied by another transaction", table);
+}
+
+bool is_being_emptied(Oid table) {
+    return is_held(own_lock(Kind::emptied, table));
+}
+
+void lock_places() {
+    refuse_prepare();
+    acquire_in_time(own_lock(Kind::log, places), ExclusiveLock, "could not give prepared transactions their places");
+}
+
+void unlock_places() {
+    const LOCKTAG tag = own_lock(Kind::log, places);
+    LockRelease(&tag, ExclusiveLock, false);
 }
 
 bool is_committing(const VirtualTransactionId &transaction) {
     const std::optional<std::uint32_t> backend = backend_number(transaction);
     if (!backend) return false;
-    const std::span<VirtualTransactionId> marked = holders(own_lock(Kind::committing, *backend), ExclusiveLock);
-    pfree(marked.data());
-    return !marked.empty();
+    return is_held(own_lock(Kind::committing, *backend));
 }
 
 bool take_stream(std::int32_t stream, Hold hold) {

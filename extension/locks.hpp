@@ -15,6 +15,24 @@ void mark_as_committing();
 // Whether a backend is marked; never a prepared transaction, and not this backend.
 bool is_committing(const VirtualTransactionId &transaction);
 
+// Marks the present transaction, until it is committed or rolled back after having been prepared, as one whose changes
+// get their place later. To be called before its number is drawn.
+void mark_as_prepared();
+
+// Whether any transaction is marked so, other than this one.
+bool anybody_is_prepared();
+
+// Marks a table, on which the present transaction has the strongest lock until it ends, as one in which nobody misses
+// anything.
+void mark_as_emptied(Oid table);
+
+bool is_being_emptied(Oid table);
+
+// Takes the lock under which prepared transactions are given their places, and gives it back before the transaction
+// ends. Error: as lock_in_time().
+void lock_places();
+void unlock_places();
+
 // The lock that the shipper of a stream holds for as long as its session lasts, and others for a transaction to change
 // what is the shipper's.
 enum class Hold : std::uint8_t { session, transaction };

@@ -120,6 +120,17 @@ std::int64_t sequence_value(Oid sequence) {
     return value;
 }
 
+std::int64_t durable_value(Oid sequence) {
+    Relation relation = relation_open(sequence, AccessShareLock);
+    const SequencePage page{relation, BUFFER_LOCK_SHARE};
+    const std::int64_t value = last_drawn(page.data());
+    const XLogRecPtr logged_at = PageGetLSN(page.page());
+    page.close();
+    relation_close(relation, AccessShareLock);
+    if (!XLogRecPtrIsInvalid(logged_at)) XLogFlush(logged_at);
+    return value;
+}
+
 namespace {
 
 std::int64_t draw(Relation sequence, std::int64_t step) {
@@ -189,7 +200,11 @@ bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to) {
 }
 
 bool is_empty(Oid table) {
-    lock_in_time(table, AccessShareLock, "could not look into the change log");
+    // Who empties it keeps it locked to the end of his transaction, whatever that does meanwhile.
+    if (!ConditionalLockRelationOid(table, AccessShareLock)) {
+        if (is_being_emptied(table)) return true;
+        lock_in_time(table, AccessShareLock, "could not look into the change log");
+    }
     Relation relation = table_open(table, NoLock);
     const bool empty = RelationGetNumberOfBlocks(relation) == 0;
     table_close(relation, AccessShareLock);

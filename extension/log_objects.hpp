@@ -24,6 +24,9 @@ Oid log_owner();
 // last_value of a sequence. Unlike nextval and setval, reading takes no lock that the fence would wait for.
 std::int64_t sequence_value(Oid sequence);
 
+// The same, but never one that a crash could take back.
+std::int64_t durable_value(Oid sequence);
+
 // Draws the next value, `step` behind the last, and locks the sequence until the transaction ends: nextval() without
 // its side effects, which an application would see: it would become what lastval() speaks of, and fail in a transaction
 // set to READ ONLY.
@@ -36,7 +39,7 @@ std::int64_t draw_without_lock(Oid sequence, std::int64_t step);
 // false when it was set to something else meanwhile.
 bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to);
 
-// Whether a table of the extension has no pages; cheap, and seen before any lock.
+// Whether there is nothing in a table of the extension that anybody misses: it has no pages, or is being emptied.
 bool is_empty(Oid table);
 
 // Before what is kept for the log is forgotten, as the extension was made anew. Error: in a subtransaction, whose

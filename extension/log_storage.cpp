@@ -1,6 +1,7 @@
 // The extension's tables, written and emptied unseen by logical decoding, and closed to what it brings.
 #include "log_storage.hpp"
 
+#include "locks.hpp"
 #include "log_objects.hpp"
 
 namespace waybill {
@@ -24,6 +25,7 @@ void delete_unseen(Relation table, ItemPointer row) {
 
 void empty_table(Oid table) {
     Relation relation = table_open(table, AccessExclusiveLock);
+    mark_as_emptied(table);
     if (OidIsValid(relation->rd_rel->reltoastrelid))
         elog(ERROR, "table \"%s\" has a TOAST table", RelationGetRelationName(relation));
     CheckTableNotInUse(relation, "maintain");

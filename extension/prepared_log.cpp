@@ -3,7 +3,6 @@
 #include "prepared_log.hpp"
 
 #include "log_objects.hpp"
-#include "log_row.hpp"
 #include "set_result.hpp"
 
 namespace waybill {
@@ -63,13 +62,16 @@ void visit_unplaced(std::int64_t slot, Snapshot snapshot, Visit visit) {
 
 } // namespace
 
-bool has_unplaced(Snapshot snapshot) {
+bool has_unplaced(Csn last) {
+    // Newer than every fence that was passed before.
+    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
     bool found = false;
     for (std::int64_t slot = 0; slot < prepared_slots && !found; ++slot)
-        visit_unplaced(slot, snapshot, [&](const ChunkScan &) {
-            found = true;
-            return false;
+        visit_unplaced(slot, snapshot, [&](const ChunkScan &first) {
+            found = first.csn() <= last;
+            return false; // they come in the order of their numbers
         });
+    UnregisterSnapshot(snapshot);
     return found;
 }
 

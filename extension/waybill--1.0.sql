@@ -981,27 +981,23 @@ COMMENT ON FUNCTION waybill_internal.last_csn IS 'the last csn that was drawn, o
 -- let past that already, right behind what they were let read.
 --
 -- Moving its changes there takes effect when the caller commits, so then, and not earlier, must the new limit: a row says
--- it. When nothing was moved the sequence can say it at once.
+-- it. Runs under the lock on the places. What was noted is read behind the look, as extension/fence.cpp explains: the first
+-- row comes when all are sorted.
 CREATE FUNCTION waybill_internal.release(drawn bigint, timeline integer) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     room CONSTANT bigint := 10000;
-    released bigint;
     place bigint;
     prepared record;
-    moved boolean := false;
 BEGIN
-    PERFORM waybill_internal.lock_log(2, 'could not give prepared transactions their places');
-    released := waybill_internal.released_csn();
-    place := released;
     FOR prepared IN
         SELECT u.* FROM waybill_internal.unplaced() u
         WHERE u.csn <= drawn ORDER BY u.csn -- others may have ordinary ones before them that are not visible yet
     LOOP
-        place := greatest(prepared.csn, place + 1);
+        place := greatest(prepared.csn, coalesce(place, waybill_internal.released_csn()) + 1);
         IF prepared.csn < place AND place % room = 0 THEN -- PREPARE refuses when so many could be in flight
-            RAISE internal_error USING MESSAGE = format('no csn is left for a prepared transaction behind %s', released);
+            RAISE internal_error USING MESSAGE = format('no csn is left for a prepared transaction behind %s', place - 1);
         END IF;
         -- Deleting the chunks would be seen by logical decoding, and leave dead rows.
         EXECUTE format('WITH placed AS (INSERT INTO %2$s (csn, committed_at, chunk, chunks, changes, timeline, xid, payload)
@@ -1015,14 +1011,9 @@ BEGIN
                   coalesce((SELECT l.timeline FROM waybill_internal.change_log l WHERE l.csn > place ORDER BY l.csn LIMIT 1),
                            release.timeline),
                   prepared.xid;
-        moved := true;
     END LOOP;
     place := greatest(place, drawn);
-    IF moved THEN
-        INSERT INTO waybill_internal.released VALUES (place);
-    ELSIF place > released THEN
-        PERFORM setval('waybill_internal.released_seq', place);
-    END IF;
+    INSERT INTO waybill_internal.released VALUES (place);
     RETURN place;
 END
 $$;
@@ -1480,7 +1471,7 @@ AS $$
     SELECT coalesce(c.relname::text,
                     CASE l.objsubid WHEN 3 THEN (SELECT format('stream %s', s.name) FROM waybill.stream s WHERE s.id = l.objid::bigint)
                                     WHEN 4 THEN CASE l.objid WHEN 1 THEN 'list of streams' ELSE 'places of prepared transactions' END
-                                    ELSE 'commit order' END),
+                                    WHEN 5 THEN 'commit order' ELSE 'prepared log' END),
            l.mode, l.pid, p.gid, coalesce(a.usename, p.owner)::text, coalesce(a.xact_start, p.prepared)
     FROM pg_locks l
     LEFT JOIN pg_class c ON l.locktype = 'relation' AND c.oid = l.relation
@@ -1488,7 +1479,7 @@ AS $$
     LEFT JOIN pg_stat_activity a ON a.pid = l.pid
     LEFT JOIN pg_prepared_xacts p ON l.virtualtransaction = '-1/' || p.transaction::text
     WHERE l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (c.oid IS NOT NULL OR l.locktype = 'advisory' AND l.classid = 2003790188 AND l.objsubid > 2)
+      AND (c.oid IS NOT NULL OR l.locktype = 'advisory' AND l.classid = 2003790188 AND l.objsubid BETWEEN 3 AND 6) -- extension/locks.cpp
       AND l.pid IS DISTINCT FROM pg_backend_pid()
 $$;
 COMMENT ON FUNCTION waybill_internal.lock_holders IS 'what waybill.lock_holders shows';

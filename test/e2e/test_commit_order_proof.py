@@ -2,11 +2,12 @@
 prepared transactions. What is modelled is extension/change_log.cpp, extension/fence.cpp and waybill_internal.release().
 
 Writers of one row depend each on the one before it. An ordinary one draws its csn, becomes visible, which
-lets the next one at the row, and then gives up its lock on the sequence. A prepared one locks a slot of the prepared log,
-draws a number, and becomes visible at COMMIT PREPARED, which gives up the slot.
+lets the next one at the row, and then gives up its lock on the sequence. A prepared one marks itself, draws a number, and
+becomes visible at COMMIT PREPARED, which takes the mark away.
 
-A reader reads the sequence, waits for those who hold its lock then, and looks for prepared transactions. If there may be
-any it gives those that it sees their places, which takes effect when it commits, unless it fails. Then it fetches.
+A reader reads the sequence, waits for those who hold its lock then, and, if transactions are being prepared, notes how far
+it lets itself read. If it then sees prepared ones it gives them their places behind what is noted, which takes effect when
+it commits, unless it fails. Then it fetches.
 
 To hold: every reader reads versions 1, 2, 3, … of each row, in that order, and none is left out.
 """
@@ -25,8 +26,10 @@ class Rules:
     waits: bool = True            # the fence waits for those who drew
     places_behind_released: bool = True  # not before what was handed out
     releases_at_commit: bool = True      # what was handed out changes with the places, or not at all
-    notes_in_flight: bool = True         # also when nothing can be seen yet
-    locks_before_drawing: bool = True    # the slot, at PREPARE
+    notes_in_flight: bool = True         # when somebody prepares, also if nothing can be seen yet
+    looks_again: bool = True             # behind the note: who sees it later finds that
+    looks_before_reading: bool = True    # what was noted, to give places behind it
+    locks_before_drawing: bool = True    # the mark of who prepares
     places_up_to_bound: bool = True      # what has a greater number waits: others before it may not be visible yet
 
 
@@ -43,6 +46,8 @@ class Reader:
     bound: int = 0
     waits_for: frozenset = frozenset()
     taken: frozenset = frozenset()  # numbers and versions that it gives places
+    in_flight: bool = False         # whether somebody was preparing
+    released: int = 0               # as it knows it
     places: frozenset = frozenset()
     read_to: int = 0
     read: tuple = (0, 0)  # the last version of each row
@@ -56,7 +61,7 @@ class World:
     rows: tuple = (0, 0)              # their versions
     locked: frozenset = frozenset()   # rows
     holders: frozenset = frozenset()  # of the sequence's lock
-    slots: frozenset = frozenset()    # holders of the prepared log's
+    preparing: frozenset = frozenset()  # who is marked as prepared, or about to be
     log: frozenset = frozenset()      # visible, as (csn, row, version)
     waiting: frozenset = frozenset()  # visible and prepared, without a place, as (number, row, version)
     released: int = 0
@@ -90,24 +95,28 @@ def write(world: World, rules: Rules, i: int, kind: str, row: int):
             yield then("done", holders=world.holders - mine)
         case "prepared", "wrote":
             if rules.locks_before_drawing:
-                yield then("locked", slots=world.slots | mine)
+                yield then("locked", preparing=world.preparing | mine)
             else:
                 yield draw("unlocked")
         case "prepared", "locked":
             yield draw("drew")
         case "prepared", "unlocked":
-            yield then("drew", slots=world.slots | mine)
+            yield then("drew", preparing=world.preparing | mine)
         case "prepared", "drew":
-            yield then("done", slots=world.slots - mine, waiting=world.waiting | {(writer.number, row, writer.version)},
+            yield then("done", preparing=world.preparing - mine, waiting=world.waiting | {(writer.number, row, writer.version)},
                        **visible)
 
 
-def place(world: World, rules: Rules, taken: frozenset) -> frozenset:
-    places, last = set(), world.released if rules.places_behind_released else 0
+def place(released: int, rules: Rules, taken: frozenset) -> frozenset:
+    places, last = set(), released if rules.places_behind_released else 0
     for number, row, version in sorted(taken):
         last = max(number, last + 1)
         places.add((last, row, version))
     return frozenset(places)
+
+
+def waiting_up_to(world: World, rules: Rules, bound: int) -> frozenset:
+    return frozenset(one for one in world.waiting if one[0] <= bound or not rules.places_up_to_bound)
 
 
 def read_up_to(world: World, read_to: int, bound: int, read: tuple) -> tuple:
@@ -134,26 +143,38 @@ def read(world: World, rules: Rules, i: int):
         case "knows bound":
             yield then("waits", waits_for=world.holders if rules.waits else frozenset())
         case "waits" if not reader.waits_for & world.holders:
-            in_flight = bool(world.slots) and rules.notes_in_flight
-            yield then("releases" if in_flight else "looks", waits_for=frozenset())
+            yield then("looks", waits_for=frozenset(), in_flight=bool(world.preparing) and rules.notes_in_flight)
+        case "looks" if waiting_up_to(world, rules, reader.bound):
+            yield then("locks")
         case "looks":
-            if world.waiting:
-                yield then("releases")
+            yield then("notes" if reader.in_flight else "knows released", in_flight=False)
+        case "notes":
+            yield then("looks again" if rules.looks_again else "knows released",
+                       {"released": max(world.released, reader.bound)})
+        case "looks again":
+            yield then("locks" if waiting_up_to(world, rules, reader.bound) else "knows released")
+        case "knows released":
+            yield then("fetches", bound=max(reader.bound, world.released))
+        case "locks" if not world.release_locked:
+            if rules.looks_before_reading:
+                yield then("places", {"release_locked": True}, taken=waiting_up_to(world, rules, reader.bound))
             else:
-                yield then("fetches", bound=max(reader.bound, world.released))
-        case "releases" if not world.release_locked:
-            taken = frozenset(one for one in world.waiting if one[0] <= reader.bound or not rules.places_up_to_bound)
-            places = place(world, rules, taken)
-            bound = max([reader.bound, world.released, *(csn for csn, _, _ in places)])
-            if places:
-                early = {} if rules.releases_at_commit else {"released": bound}
-                yield then("commits", {"release_locked": True} | early, bound=bound, taken=taken, places=places)
-            else:
-                yield then("fetches", {"released": bound}, bound=bound)
+                yield then("looks late", {"release_locked": True}, released=world.released)
+        case "looks late":
+            yield then("places", taken=waiting_up_to(world, rules, reader.bound))
+        case "places" if not reader.taken:
+            yield then("looks", {"release_locked": False}, released=0)
+        case "places":
+            released = world.released if rules.looks_before_reading else reader.released
+            places = place(released, rules, reader.taken)
+            bound = max([reader.bound, released, *(csn for csn, _, _ in places)])
+            early = {} if rules.releases_at_commit else {"released": max(world.released, bound)}
+            yield then("commits", early, bound=bound, places=places, released=0, in_flight=False)
         case "commits":
             yield then("start", {"release_locked": False}, taken=frozenset(), places=frozenset(), bound=0)  # fails
-            yield then("fetches", {"release_locked": False, "released": reader.bound, "log": world.log | reader.places,
-                                   "waiting": world.waiting - reader.taken}, taken=frozenset(), places=frozenset())
+            yield then("fetches", {"release_locked": False, "released": max(world.released, reader.bound),
+                                   "log": world.log | reader.places, "waiting": world.waiting - reader.taken},
+                       taken=frozenset(), places=frozenset())
         case "fetches":
             read = read_up_to(world, reader.read_to, reader.bound, reader.read)
             yield then("start", bound=0, read=read, read_to=max(reader.read_to, reader.bound))

@@ -2,10 +2,13 @@
 
 import concurrent.futures
 import contextlib
+import os
 import random
+import signal
 import time
 
 import psycopg2
+import pytest
 
 from pipeline import ROLE, Pipeline
 from rig import checker, postgres
@@ -121,6 +124,51 @@ def test_a_transaction_prepared_long_ago_arrives_when_it_is_committed(installati
         # The status of the prepared log is nobody's business but the extension's.
         assert pipeline.value(f"SELECT has_table_privilege('{ROLE}', 'waybill_internal.prepared_log', 'SELECT')") is False
         pipeline.close()
+
+
+def answers(connection) -> bool:
+    try:
+        connection.cursor().execute("SELECT")
+        return True
+    except psycopg2.Error:
+        return False
+
+
+def kill_a_backend(server: postgres.Server) -> None:
+    """SIGKILL: the server ends all others and recovers by itself."""
+    with contextlib.closing(server.connect()) as victim, contextlib.closing(server.connect()) as other:
+        os.kill(victim.info.backend_pid, signal.SIGKILL)
+        wait_until(lambda: not answers(other), 30, "the server ends all others", 0.01)
+
+    def recovered() -> bool:
+        with contextlib.suppress(psycopg2.Error):
+            server.connect().close()
+            return True
+        return False
+
+    wait_until(recovered, 60, "the server has recovered", 0.05)
+
+
+def restart_after_crash(server: postgres.Server) -> None:
+    server.crash()
+    server.start()
+
+
+@pytest.mark.parametrize("crash", [restart_after_crash, kill_a_backend])
+def test_readers_know_after_a_crash_that_somebody_is_prepared(own_server, crash):
+    """By the lock that it has kept: they note how far they read, so that it comes behind that."""
+    dbname = own_server.create_database("known", "CREATE EXTENSION waybill", "CREATE TABLE t (id int)",
+                                        "SELECT waybill.enable_capture('t')",
+                                        "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'known'",
+                                        "INSERT INTO t VALUES (2)")
+    crash(own_server)
+    passed = own_server.value(dbname, "SELECT waybill.safe_csn()")
+    own_server.execute(dbname, "COMMIT PREPARED 'known'")
+    assert own_server.value(dbname, "SELECT waybill.safe_csn()") > passed
+    assert own_server.query(dbname, "SELECT after->>'id', csn > %s FROM waybill.changes", (passed,)) == [("2", False), ("1", True)]
+    # Nobody is prepared any more: readers have nothing to note.
+    own_server.execute(dbname, "INSERT INTO t VALUES (3)", "SELECT waybill.safe_csn()")
+    assert own_server.value(dbname, "SELECT waybill_internal.released_csn()") == passed + 1
 
 
 class SlowCommit:
