@@ -82,6 +82,12 @@ public:
     // Whether it is known that all changes which were made by the last capture are captured.
     [[nodiscard]] bool complete() const { return !uncounted_ && made_ <= captured_; }
 
+    // Says that none waits to be captured, whatever was counted.
+    void set_complete() {
+        made_ = captured_;
+        uncounted_ = false;
+    }
+
     // Whether the changes of the window may have been captured in another order than they were made in.
     [[nodiscard]] bool inverted() const { return inverted_; }
     void set_inverted() { inverted_ = true; }

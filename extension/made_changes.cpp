@@ -7,31 +7,38 @@ namespace waybill {
 
 // PostgreSQL counts from 0 again when a table is truncated, and keeps what it had counted only once in a
 // subtransaction. Nothing of the table waits to be captured then: what is forgotten was captured.
-void MadeChanges::look(Table &table) const {
+void MadeChanges::look(Table &table) {
     const std::uint64_t counted = made_in_transaction(*table.status);
-    if (counted < table.counted && !restored_) table.forgotten += table.counted - counted;
+    if (counted < table.counted && !restored_ && !distrusted_) added_ += table.counted - counted;
+    seen_ += counted - table.counted;
     table.counted = counted;
+    if (!distrusted_) counted_ = seen_;
 }
 
 std::uint64_t MadeChanges::with(const RelationData &relation, std::uint32_t &place) {
     Table &table = find_or_add(relation.rd_id, relation.pgstat_info, place);
     if (restored_) return count();
-    total_ -= table.counted + table.forgotten;
     look(table);
-    total_ += table.counted + table.forgotten;
-    return total_ + uncounted_;
+    return counted_ + added_;
 }
 
 std::uint64_t MadeChanges::count() {
-    if (stopped_) return total_ + uncounted_;
     if (last_changed_ == nullptr || last_changed_ != last_changed_table()) find_tables();
-    total_ = 0;
-    for (std::uint32_t i = 0; i < count_; ++i) {
-        look(tables_[i]);
-        total_ += tables_[i].counted + tables_[i].forgotten;
+    if (restored_) {
+        seen_ = 0;
+        for (std::uint32_t i = 0; i < count_; ++i) seen_ += tables_[i].counted;
     }
+    for (std::uint32_t i = 0; i < count_; ++i) look(tables_[i]);
     restored_ = false;
-    return total_ + uncounted_;
+    return counted_ + added_;
+}
+
+void MadeChanges::settle(std::uint64_t captured) {
+    if (restored_) return;
+    if (!forgetting_) distrusted_ = false;
+    forgetting_ = false;
+    counted_ = seen_;
+    added_ = captured - seen_;
 }
 
 void MadeChanges::find_tables() {
@@ -57,7 +64,7 @@ MadeChanges::Table &MadeChanges::find_or_add(Oid relation, const PgStat_TableSta
                                                           : repalloc_huge(tables_, size));
         capacity_ = capacity; // not before: an exception block may go on after an error
     }
-    tables_[count_] = {.relation = relation, .status = status, .counted = 0, .forgotten = 0};
+    tables_[count_] = {.relation = relation, .status = status, .counted = 0};
     return tables_[count_++];
 }
 

@@ -45,6 +45,7 @@ struct TransactionBuffer {
     Window window;
     CommandOrder::Number last_recorded;
     CommandId last_command;
+    TimestampTz client_command;        // when it came, that of the last change
     std::uint32_t changes_in_progress; // one inside the other: an output function may make changes
     MovedRows moved_rows;
     Oid commit_sequence;       // of the extension that captured the changes
@@ -96,24 +97,10 @@ void create_buffer() {
     created->last_recorded = created->window.recorded_before = static_cast<CommandOrder::Number>(-1);
     created->last_command = InvalidCommandId;
     created->moved_rows.use(context);
+    created->client_command = GetCurrentStatementStartTimestamp();
     created->verified_at = invalidation_count();
     created->commit_sequence = log_object("commit_seq");
     buffer = created;
-}
-
-// Prepares the buffer for a change. Error: when the transaction's changes were logged already.
-void use_buffer() {
-    if (logged)
-        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                errmsg("cannot capture a change after the changes of its transaction were logged"),
-                errdetail("Another module changed a captured table in its own pre-commit callback."),
-                errhint("Load waybill before that module, with session_preload_libraries."));
-    if (buffer != nullptr && !belongs_to_present_extension()) {
-        if (!buffer->changes.empty()) leave_old_log();
-        buffer->changes.close();
-        buffer = nullptr;
-    }
-    if (buffer == nullptr) create_buffer();
 }
 
 int trigger_depth() {
@@ -210,6 +197,46 @@ bool is_window_behind_savepoint() {
            (innermost->start.chunks == start.chunks && innermost->start.last_size <= start.last_size);
 }
 
+// Rows that were on their way to another partition, in a statement of that subtransaction which is done.
+void record_moved_rows(SubTransactionId subtransaction) {
+    while (const std::optional<MovedRow> moved = buffer->moved_rows.take_of_subtransaction(subtransaction))
+        append_to_transaction(encode_removal(*moved), moved->number);
+}
+
+// Ends the window when nothing can have to be put in front of what is in it.
+void end_complete_window() {
+    if (buffer->changes_in_progress == 0 && buffer->commands.complete() && buffer->moved_rows.empty() &&
+        (!buffer->commands.inverted() || is_window_behind_savepoint()))
+        end_window();
+}
+
+// Whatever the client had sent before is done, triggers and all: nothing of it waits to be captured.
+void settle_client_command() {
+    const TimestampTz command = GetCurrentStatementStartTimestamp();
+    if (command == buffer->client_command) return;
+    buffer->client_command = command;
+    record_moved_rows(GetCurrentSubTransactionId());
+    buffer->made.settle(buffer->commands.captured());
+    buffer->commands.set_complete();
+    end_complete_window();
+}
+
+// Prepares the buffer for a change. Error: when the transaction's changes were logged already.
+void use_buffer() {
+    if (logged)
+        ereport(ERROR, errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                errmsg("cannot capture a change after the changes of its transaction were logged"),
+                errdetail("Another module changed a captured table in its own pre-commit callback."),
+                errhint("Load waybill before that module, with session_preload_libraries."));
+    if (buffer != nullptr && !belongs_to_present_extension()) {
+        if (!buffer->changes.empty()) leave_old_log();
+        buffer->changes.close();
+        buffer = nullptr;
+    }
+    if (buffer == nullptr) create_buffer();
+    settle_client_command();
+}
+
 // What waybill.context says at commit, as the record that leads the transaction's stream.
 ChunkStream context_record() {
     ChunkStream stream{};
@@ -265,12 +292,11 @@ void transaction_event(XactEvent event, void *) {
 void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *) {
     if (buffer == nullptr) return;
     if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
-        while (const std::optional<MovedRow> moved = buffer->moved_rows.take_of_subtransaction(own))
-            append_to_transaction(encode_removal(*moved), moved->number);
+        record_moved_rows(own);
     else if (event == SUBXACT_EVENT_ABORT_SUB)
         while (buffer->moved_rows.take_of_subtransaction(own)) {
         }
-    buffer->made.look_for_tables();
+    buffer->made.end_subtransaction();
     Savepoint *innermost = innermost_savepoint();
     if (innermost == nullptr || innermost->subtransaction != own) return;
     if (event == SUBXACT_EVENT_ABORT_SUB) {
@@ -310,16 +336,15 @@ CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &tabl
 
 void end_change() {
     --buffer->changes_in_progress;
-    if (buffer->changes_in_progress == 0 && buffer->commands.complete() && buffer->moved_rows.empty() &&
-        (!buffer->commands.inverted() || is_window_behind_savepoint()))
-        end_window();
+    end_complete_window();
 }
 
 void note_truncation(bool of_partition) {
     use_buffer();
     const bool made_any = buffer->made.count() > 0;
     // Else the count is looked at in the AFTER trigger, before it can grow again.
-    if (made_any && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId)) buffer->made.stop_counting();
+    if (made_any && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId))
+        buffer->made.expect_to_forget();
 }
 
 void note_truncated(std::uint32_t tables) {
