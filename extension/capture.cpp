@@ -29,11 +29,10 @@ bool apply_condition(RowCondition &condition, TriggerCall &call) {
 
 void record(TriggerCall &call, const TableInfo &table) {
     const CommandOrder::Number number = begin_change(call, table);
-    const bool arrives = call.operation == record::Operation::insert; // unlike an update that becomes one
     const bool counts = !is_recorded_as_removed(*call.relation) &&
                         (table.condition == nullptr || apply_condition(*table.condition, call));
     const std::optional<MovedRow> moved = take_moved_row(call.command);
-    if (moved && counts && arrives && moved->published_relation == table.published_relation &&
+    if (moved && counts && call.arrives && moved->published_relation == table.published_relation &&
         moved->shape == table.shape) {
         append_to_transaction(encode_move(call, table, *moved), number);
     } else {

@@ -64,6 +64,7 @@ TriggerCall row_change(const TriggerData &data) {
         call.operation = record::Operation::insert;
         call.command = inserting_command(*data.tg_trigtuple);
         call.consumer = consuming_command(*data.tg_trigtuple);
+        call.arrives = !is_frozen(data.tg_trigtuple->t_data); // as COPY makes them, and no UPDATE
         call.new_row = data.tg_trigslot;
     } else if (TRIGGER_FIRED_BY_UPDATE(data.tg_event)) {
         call.operation = record::Operation::update;

@@ -15,6 +15,7 @@ struct TriggerCall {
     CommandId consumer;      // that changed the new row again meanwhile, or CommandOrder::no_command
     bool counted;            // by PostgreSQL, as rows that were inserted, updated or deleted
     bool moved;              // a delete that is one half of an update: moved_rows.hpp
+    bool arrives;            // an insert that may be the other half
     bool has_large_values;   // perhaps: some are stored outside of the rows
     TupleTableSlot *old_row; // null for insert and truncate
     TupleTableSlot *new_row; // null for delete and truncate

@@ -79,6 +79,20 @@ UPDATE t SET part = 1 WHERE id = 18;
 COMMIT;
 SELECT index, op, coalesce(before ->> 'id', after ->> 'what') AS row, before ->> 'part' AS from, after ->> 'part' AS to FROM latest;
 
+-- COPY FREEZE makes rows that have forgotten their command: none of them is the other half.
+CREATE TABLE t5 PARTITION OF t FOR VALUES IN (5);
+INSERT INTO t (id, part) VALUES (52, 2);
+BEGIN;
+SAVEPOINT s;
+UPDATE t SET part = 1 WHERE id = 52;
+SAVEPOINT s2;
+TRUNCATE t5;
+COPY t5 (id, part) FROM stdin (FREEZE);
+50	5
+\.
+COMMIT;
+SELECT index, op, before ->> 'id' AS old, after ->> 'id' AS new FROM latest;
+
 -- From a partition of one captured table to one that is captured by itself, or not at all.
 CREATE TABLE r (id int, part int, PRIMARY KEY (id, part)) PARTITION BY LIST (part);
 CREATE TABLE r1 (id int, part int, PRIMARY KEY (id, part));
