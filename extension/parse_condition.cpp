@@ -80,7 +80,9 @@ void check_column(const Parse &parse, const Var &column) {
             column.varattno == 0  ? errmsg("a capture condition cannot use whole rows")
             : column.varattno < 0 ? errmsg("a capture condition cannot use system columns")
                                   : errmsg("a capture condition cannot use virtual generated columns"),
-            errhint("Name columns of the table that are stored."), parser_errposition(parse.state, column.location));
+            column.varattno > 0 ? errhint("Write the expression of the column in its place.")
+                                : errhint("Name columns of the table that are stored."),
+            parser_errposition(parse.state, column.location));
 }
 
 // Operators are looked up in pg_catalog: for a type of users, citext say, one of another type might be found there.

@@ -7,6 +7,7 @@ CREATE FUNCTION replay("table" regclass, condition text DEFAULT 'true') RETURNS 
 DECLARE
     name CONSTANT text := (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
                            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = "table");
+    virtual CONSTANT text[] := ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = "table" AND attgenerated = 'v');
     change record;
     place tid;
     problem text;
@@ -36,9 +37,9 @@ BEGIN
             INSERT INTO replayed VALUES (change.key, change.after);
         END IF;
     END LOOP;
-    EXECUTE format('(SELECT to_jsonb(t) FROM %1$s t WHERE %2$s EXCEPT ALL SELECT row FROM replayed)
-                    UNION ALL (SELECT row FROM replayed EXCEPT ALL SELECT to_jsonb(t) FROM %1$s t WHERE %2$s) LIMIT 1',
-                   "table", condition) INTO problem;
+    EXECUTE format('(SELECT to_jsonb(t) - %3$L::text[] FROM %1$s t WHERE %2$s EXCEPT ALL SELECT row FROM replayed)
+                    UNION ALL (SELECT row FROM replayed EXCEPT ALL SELECT to_jsonb(t) - %3$L::text[] FROM %1$s t WHERE %2$s) LIMIT 1',
+                   "table", condition, virtual) INTO problem;
     RETURN name || CASE WHEN problem IS NULL THEN format(': equal after %s changes', changes)
                         ELSE ': differs in ' || problem END;
 END
