@@ -1,0 +1,39 @@
+-- As many columns as PostgreSQL can have: 1,600.
+\set SHOW_CONTEXT never
+SET client_min_messages = warning;
+CREATE SCHEMA wide;
+SET search_path = wide;
+\i sql/include/replay.sql
+DO $$
+DECLARE
+    columns CONSTANT text := (SELECT string_agg('c' || g || ' %1$s', ', ' ORDER BY g) FROM generate_series(1, 1599) g);
+    backwards CONSTANT text := (SELECT string_agg('c' || g || ' %1$s', ', ' ORDER BY g DESC) FROM generate_series(1, 1599) g);
+BEGIN
+    EXECUTE format('CREATE TABLE t (id int PRIMARY KEY, ' || columns || ')', 'int');
+    EXECUTE format('CREATE TABLE p (id int PRIMARY KEY, ' || columns || ') PARTITION BY RANGE (id)', 'text');
+    EXECUTE format('CREATE TABLE p_high (' || backwards || ', id int NOT NULL)', 'text');
+END $$;
+CREATE TABLE p_low PARTITION OF p FOR VALUES FROM (0) TO (10);
+ALTER TABLE p ATTACH PARTITION p_high DEFAULT;
+SELECT waybill.enable_capture('t', condition => 'c1599 IS DISTINCT FROM 7'), waybill.enable_capture('p');
+INSERT INTO t SELECT g, g, g FROM generate_series(1, 3) g;
+DO $$ BEGIN
+    EXECUTE (SELECT format('INSERT INTO t VALUES (4, %s)', string_agg(g::text, ', ' ORDER BY g)) FROM generate_series(1, 1599) g);
+END $$;
+UPDATE t SET c1599 = 5, c800 = NULL;
+UPDATE t SET c1599 = 7 WHERE id = 1;
+UPDATE t SET id = id + 10 WHERE id > 2;
+INSERT INTO p (id, c1, c1599) VALUES (1, 'one', 'last'), (11, 'eleven', NULL);
+UPDATE p SET id = id + 20, c800 = 'middle';
+\set VERBOSITY terse
+ALTER TABLE t ADD COLUMN too_many int;
+\set VERBOSITY default
+ALTER TABLE t DROP COLUMN c1;
+UPDATE t SET c2 = 9;
+DELETE FROM t WHERE id = 2;
+SELECT dense_rank() OVER (ORDER BY csn) AS tx, index, op, before->'id' AS old_id, after->'id' AS new_id,
+       (SELECT count(*) FROM jsonb_object_keys(coalesce(after, before))) AS columns,
+       (SELECT sum(value::int) FROM jsonb_each(coalesce(after, before)) WHERE jsonb_typeof(value) = 'number') AS sum
+FROM waybill.changes WHERE "table" LIKE 'wide.%';
+SELECT replay('p');
+DROP SCHEMA wide CASCADE;
