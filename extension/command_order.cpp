@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
 
+// More than fits is more than can be waiting for capture.
+std::uint32_t add(std::uint32_t made, std::uint64_t more) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(made + more, none));
+}
+
 } // namespace
 
 CommandOrder::Number CommandOrder::capture(const Capture &change) {
@@ -30,7 +35,7 @@ CommandOrder::Number CommandOrder::capture(const Capture &change) {
     }
     Run &run = runs_[run_count_ - 1];
     if (!extends || !change.counted) {
-        run.made = static_cast<std::uint32_t>(std::min<std::uint64_t>(run.made + made, none));
+        run.made = add(run.made, made);
         made_ += made;
     }
     run.last_command = change.command;
@@ -62,7 +67,7 @@ void CommandOrder::merge_last_runs() {
     first.last_command = second.last_command;
     first.consumer = second.consumer;
     first.count += second.count;
-    first.made += second.made;
+    first.made = add(first.made, second.made);
     --run_count_;
 }
 
@@ -73,7 +78,7 @@ CommandOrder::Run &CommandOrder::add_run() {
 
 void CommandOrder::begin_window() {
     ++window_;
-    window_first_ = static_cast<Number>(captured_);
+    window_begin_ = captured_;
     run_count_ = marked_runs_ = 0;
     inverted_ = uncounted_ = consumed_ = false;
     greatest_ = 0;
@@ -100,7 +105,7 @@ std::span<const CommandOrder::Stretch> CommandOrder::stretches() {
     resolve();
     reserve(stretches_, stretch_capacity_, segment_count_);
     std::size_t count = 0;
-    Number number = window_first_;
+    auto number = static_cast<Number>(window_begin_);
     for (std::uint32_t run = 0; run < run_count_; ++run)
         for (std::uint32_t at = first_segment_[run]; at != none; at = segments_[at].next) {
             stretches_[count++] = {.first = number, .place = segment_count_ - segments_[at].place};

@@ -35,8 +35,10 @@ namespace waybill {
 
 class CommandOrder {
 public:
-    // Counts captured changes, from 0 on, modulo 2^32: numbers are compared within a window only.
+    // Counts captured changes, from 0 on, modulo 2^32: numbers are compared within a window only, of up to so many
+    // changes.
     using Number = std::uint32_t;
+    static constexpr std::uint32_t max_window = 0x80000000;
 
     struct Capture {
         std::uint32_t command;  // that made the change
@@ -78,6 +80,9 @@ public:
 
     // How many changes were captured, of all windows.
     [[nodiscard]] std::uint64_t captured() const { return captured_; }
+
+    // How many changes of the present window were captured.
+    [[nodiscard]] std::uint64_t window_size() const { return captured_ - window_begin_; }
 
     // Whether it is known that all changes which were made by the last capture are captured.
     [[nodiscard]] bool complete() const { return !uncounted_ && made_ <= captured_; }
@@ -142,7 +147,7 @@ private:
     std::uint64_t captured_; // changes
     std::uint64_t made_;     // by the last capture
     std::uint32_t window_;
-    Number window_first_;
+    std::uint64_t window_begin_; // changes captured before it
     bool inverted_;
     bool uncounted_;         // something was captured that was not counted
     bool consumed_;          // there is a run with a consumer

@@ -203,6 +203,17 @@ void record_moved_rows(SubTransactionId subtransaction) {
         append_to_transaction(encode_removal(*moved), moved->number);
 }
 
+void check_window() {
+    if (buffer->commands.window_size() > CommandOrder::max_window &&
+        (buffer->commands.inverted() || !buffer->moved_rows.empty()))
+        ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                errmsg("a statement changes too many rows to put them in the order in which they were changed"),
+                errdetail("Where statements in triggers or functions, or rows that leave a partition for none, change "
+                          "captured tables inside a statement, these can be %u rows.",
+                          CommandOrder::max_window),
+                errhint("Change fewer rows by one statement."));
+}
+
 // Ends the window when nothing can have to be put in front of what is in it.
 void end_complete_window() {
     if (buffer->changes_in_progress == 0 && buffer->commands.complete() && buffer->moved_rows.empty() &&
@@ -330,6 +341,7 @@ CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &tabl
                                                                   .depth = static_cast<std::uint32_t>(trigger_depth()),
                                                                   .made = made,
                                                                   .counted = counted || !call.counted});
+    check_window();
     ++buffer->changes_in_progress;
     return number;
 }
