@@ -44,6 +44,8 @@ extern "C" {
 #include <catalog/pg_class.h>
 #include <catalog/pg_conversion.h>
 #include <catalog/pg_enum.h>
+#include <catalog/pg_index.h>
+#include <catalog/pg_inherits.h>
 #include <catalog/pg_namespace.h>
 #include <catalog/pg_operator.h>
 #include <catalog/pg_proc.h>

@@ -181,13 +181,24 @@ bool is_built_in(Oid type) {
     return type < FirstNormalObjectId;
 }
 
-std::span<const AttrNumber> index_attributes(Oid index_oid) {
-    Relation index = index_open(index_oid, AccessShareLock);
-    const int count = IndexRelationGetNumberOfKeyAttributes(index);
-    auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * static_cast<std::size_t>(count)));
-    std::copy_n(index->rd_index->indkey.values, count, attributes);
-    index_close(index, AccessShareLock);
-    return {attributes, static_cast<std::size_t>(count)};
+// Calls `look` with a row of pg_index. Without a lock: its table's is enough, and an index may be locked for long by
+// itself, as by REINDEX.
+template <typename Look>
+auto look_at_index(Oid index, Look look) {
+    HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+    if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for index %u", index);
+    const auto result = look(*reinterpret_cast<const FormData_pg_index *>(GETSTRUCT(tuple)));
+    ReleaseSysCache(tuple);
+    return result;
+}
+
+std::span<const AttrNumber> index_attributes(Oid index) {
+    return look_at_index(index, [](const FormData_pg_index &row) {
+        const int count = row.indnkeyatts;
+        auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * static_cast<std::size_t>(count)));
+        std::copy_n(row.indkey.values, count, attributes);
+        return std::span<const AttrNumber>{attributes, static_cast<std::size_t>(count)};
+    });
 }
 
 // Deferrable primary keys count too, unlike in rd_pkindex.
@@ -195,11 +206,9 @@ Oid primary_key_index(Relation relation) {
     Oid found = InvalidOid;
     List *indexes = RelationGetIndexList(relation);
     ListCell *cell;
-    foreach (cell, indexes) {
-        Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-        if (index->rd_index->indisprimary) found = RelationGetRelid(index);
-        index_close(index, AccessShareLock);
-    }
+    foreach (cell, indexes)
+        if (look_at_index(lfirst_oid(cell), [](const FormData_pg_index &row) { return row.indisprimary; }))
+            found = lfirst_oid(cell);
     list_free(indexes);
     return found;
 }
@@ -333,7 +342,8 @@ const TableInfo *captured_table_info(Oid relation) {
 std::optional<std::span<const Datum>> published_key(const RelationData &relation) {
     const Recorder recorder = find_recorder(relation);
     if (!OidIsValid(recorder.trigger)) return std::nullopt;
-    Relation published = table_open(recorder.origin.relation, AccessShareLock);
+    if (!ConditionalLockRelationOid(recorder.origin.relation, AccessShareLock)) return std::nullopt;
+    Relation published = table_open(recorder.origin.relation, NoLock);
     const std::span<const AttrNumber> key =
         key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
     auto *names = static_cast<Datum *>(palloc(sizeof(Datum) * (key.size() + 1)));

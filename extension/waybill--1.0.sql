@@ -232,7 +232,7 @@ COMMENT ON FUNCTION waybill_internal.trigger_arguments IS
 -- nothing. Names of row triggers differ from table to table, also in a database restored from a dump: a partition gets
 -- clones of its ancestors' triggers under their names beside its own.
 CREATE VIEW waybill_internal.capture_trigger AS
-SELECT oid, tgrelid AS relation, tgname AS name, tgenabled AS enabled, tgparentid AS parent, tgargs AS arguments,
+SELECT oid, tgrelid AS relation, tgname AS name, tgenabled AS enabled, tgparentid AS parent, tgargs AS arguments, tgqual,
        CASE WHEN tgfoid = 'waybill_internal.capture_condition()'::regprocedure AND tgtype = 1 | 8 -- AFTER DELETE FOR EACH ROW, on OLD
             THEN pg_catalog.pg_get_expr(tgqual, tgrelid) END AS condition,
        CASE WHEN tgfoid = 'waybill_internal.capture()'::regprocedure
@@ -254,7 +254,16 @@ COMMENT ON FUNCTION waybill_internal.is_heap IS 'whether rows have what capture 
 CREATE FUNCTION waybill_internal.key_columns("table" regclass) RETURNS name[]
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_key_columns';
 COMMENT ON FUNCTION waybill_internal.key_columns IS
-    'key under which a captured table is published; empty: it has none; NULL: it is not captured';
+    'key under which a captured table is published; empty: it has none; NULL: it is not captured, or locked';
+
+CREATE FUNCTION waybill_internal.condition_text(condition pg_node_tree, "table" regclass) RETURNS text
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_condition_text';
+COMMENT ON FUNCTION waybill_internal.condition_text IS 'a condition as pg_get_expr() prints it; NULL: the table is locked';
+
+CREATE FUNCTION waybill_internal.partitions(root regclass, OUT relation regclass, OUT is_leaf boolean) RETURNS SETOF record
+    LANGUAGE c STRICT STABLE ROWS 100 AS 'MODULE_PATHNAME', 'waybill_partitions';
+COMMENT ON FUNCTION waybill_internal.partitions IS
+    'the partitions of a table, at all levels, without locking them as pg_partition_tree() does';
 
 -- Tables and partitions whose rows are captured, once as a captured table and once as a partition of each that is.
 CREATE VIEW waybill_internal.capture_part AS
@@ -269,8 +278,7 @@ SELECT t.relation AS captured, p.relation, t.relation = p.relation AS is_table
 FROM waybill_internal.capture_part t
 CROSS JOIN LATERAL (SELECT t.relation
                     UNION ALL
-                    SELECT p.relid FROM pg_catalog.pg_partition_tree(t.relation) p
-                    WHERE t.relkind = 'p' AND p.isleaf AND p.level > 0) p
+                    SELECT p.relation FROM waybill_internal.partitions(t.relation) p WHERE t.relkind = 'p' AND p.is_leaf) p
 WHERE t.is_table;
 
 -- One row per thing that keeps changes of a captured table, or of a partition of one, from being captured. By relation it is
@@ -549,7 +557,7 @@ BEGIN
     IF condition_trigger IS NOT NULL AND (condition IS NULL OR NOT replaces) THEN
         EXECUTE format('DROP TRIGGER %I ON %s', condition_trigger, "table");
     END IF;
-    PERFORM waybill_internal.complete_partition(p.relid) FROM pg_partition_tree("table") p WHERE p.isleaf AND p.level > 0;
+    PERFORM waybill_internal.complete_partition(p.relation) FROM waybill_internal.partitions("table") p WHERE p.is_leaf;
     RETURN CASE WHEN condition IS NOT NULL THEN coalesce(condition_trigger, waybill_internal.condition_name(row_trigger)) END;
 END
 $$;
@@ -582,7 +590,7 @@ BEGIN
                 HINT = 'Try again.';
         END IF;
     END LOOP;
-    FOR leaf IN SELECT p.relid FROM pg_partition_tree("table") p WHERE p.isleaf AND p.level > 0 LOOP
+    FOR leaf IN SELECT p.relation FROM waybill_internal.partitions("table") p WHERE p.is_leaf LOOP
         PERFORM waybill_internal.tidy_partition(leaf);
     END LOOP;
 END
@@ -644,6 +652,16 @@ WHERE NOT EXISTS (SELECT FROM waybill_internal.capture_trigger t WHERE t.relatio
 COMMENT ON VIEW waybill_internal.swapped_table IS
     'tables that are not captured and have the names of others that were';
 
+CREATE FUNCTION waybill_internal.lock_problem("table" regclass) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT format('locked by %s: its key and condition were not looked at', waybill_internal.describe_processes(l.pids))
+    FROM (SELECT array_agg(DISTINCT coalesce(l.pid, 0)) AS pids FROM pg_locks l
+          WHERE l.locktype = 'relation' AND l.relation = "table" AND l.mode = 'AccessExclusiveLock'
+            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) l
+    WHERE l.pids IS NOT NULL
+    $$;
+COMMENT ON FUNCTION waybill_internal.lock_problem IS 'who keeps everybody else from a table';
+
 -- Without nested loops, which the planner chooses while statistics know nothing of thousands of tables.
 CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key name[], OUT condition text, OUT problem text)
     RETURNS SETOF record
@@ -655,10 +673,11 @@ CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key n
         FROM place p JOIN gap g ON g.relation = p.relation AND g.is_table = p.is_table
         ORDER BY p.captured, g.gravity, g.is_table DESC, g.problem),
     condition AS MATERIALIZED (
-        SELECT DISTINCT ON (c.relation) c.relation, c.condition
+        SELECT DISTINCT ON (c.relation) c.relation, waybill_internal.condition_text(c.tgqual, c.relation) AS condition
         FROM waybill_internal.capture_trigger c WHERE c.parent = 0 AND c.kind = 'condition' ORDER BY c.relation, c.name)
     SELECT t.relation::regclass, k.key, c.condition,
            coalesce(g.problem,
+                    CASE WHEN k.key IS NULL OR c.relation IS NOT NULL AND c.condition IS NULL THEN waybill_internal.lock_problem(t.relation) END,
                     CASE WHEN k.key = '{}' THEN 'no primary key: published without a key; add one or name columns with key =>' END)
     FROM waybill_internal.capture_part t
     LEFT JOIN gravest g ON g.captured = t.relation

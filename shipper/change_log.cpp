@@ -332,7 +332,7 @@ std::vector<Capture> PgChangeLog::captures() {
     for (int row = 0; row < rows.rows(); ++row)
         captures[static_cast<std::size_t>(row)] = {.relation = static_cast<std::uint32_t>(rows.int64(row, 0)),
                                                    .table = rows.text(row, 1),
-                                                   .key = parse_names(rows.text(row, 2)),
+                                                   .key = rows.is_null(row, 2) ? std::nullopt : std::optional{parse_names(rows.text(row, 2))},
                                                    .problem = rows.text(row, 3)};
     return captures;
 }

@@ -24,8 +24,8 @@ struct Stream {
 struct Capture {
     std::uint32_t relation = 0;
     std::string table;            // schema.table
-    std::vector<std::string> key; // under which it is captured
-    std::string problem;          // empty: none
+    std::optional<std::vector<std::string>> key; // under which it is captured; nothing: not known
+    std::string problem;                         // empty: none
 };
 
 // Reads the log of one stream and acknowledges in it. Everything throws PgError, and Stopped where it waits. After a

@@ -89,8 +89,8 @@ void use_captured_keys(Captured &captured) {
     std::map<std::uint32_t, const Capture *> captures;
     for (const Capture &one : captured.captures) captures[one.relation] = &one;
     for (Shape &table : captured.tables)
-        if (const auto found = captures.find(table.relation); found != captures.end())
-            table.key = find_columns(table, found->second->key).value_or(table.key);
+        if (const auto found = captures.find(table.relation); found != captures.end() && found->second->key)
+            table.key = find_columns(table, *found->second->key).value_or(table.key);
 }
 
 bool check_database(const Options &options, Waiter &waiter, Log &log, Report &report, Captured &captured) {
