@@ -52,13 +52,20 @@ const char *alteration(const CollectedCommand &command) {
 extern "C" {
 
 PG_FUNCTION_INFO_V1(waybill_alteration);
+PG_FUNCTION_INFO_V1(waybill_is_own_transaction);
 PGDLLEXPORT Datum waybill_alteration(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_is_own_transaction(PG_FUNCTION_ARGS);
 
 // alteration(command pg_ddl_command) → text
 Datum waybill_alteration(PG_FUNCTION_ARGS) {
     const char *kind = waybill::alteration(*reinterpret_cast<const CollectedCommand *>(PG_GETARG_POINTER(0)));
     if (kind == nullptr) PG_RETURN_NULL();
     PG_RETURN_TEXT_P(cstring_to_text(kind));
+}
+
+// is_own_transaction(xid) → boolean
+Datum waybill_is_own_transaction(PG_FUNCTION_ARGS) {
+    PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(DatumGetTransactionId(PG_GETARG_DATUM(0))));
 }
 
 } // extern "C"

@@ -463,6 +463,10 @@ CREATE FUNCTION waybill_internal.condition_name(row_trigger name) RETURNS name
     AS $$ SELECT ('!waybill_condition' || substr(row_trigger::text, length('!waybill_capture') + 1))::name $$;
 COMMENT ON FUNCTION waybill_internal.condition_name IS 'name of the trigger that keeps the condition for a row trigger';
 
+CREATE FUNCTION waybill_internal.is_own_transaction(xmin xid) RETURNS boolean
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_is_own_transaction';
+COMMENT ON FUNCTION waybill_internal.is_own_transaction IS 'whether a row was made by this transaction, or a subtransaction of it';
+
 -- Replaces the trigger of the same name, if there is one, and has it fire always: also under session_replication_role =
 -- replica and in logical replication's apply. PostgreSQL 13 has no CREATE OR REPLACE TRIGGER.
 CREATE FUNCTION waybill_internal.make_trigger("table" regclass, name name, event text, action text, state text DEFAULT 'ENABLE ALWAYS')
@@ -476,7 +480,7 @@ BEGIN
     END IF;
     EXECUTE format('CREATE %sTRIGGER %I %s ON %s %s', CASE WHEN replaces THEN 'OR REPLACE ' END, name, event, "table", action);
     IF NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = "table" AND t.tgname = make_trigger.name
-                   AND age(t.xmin) <= age(pg_current_xact_id()::xid)) THEN -- made now
+                   AND waybill_internal.is_own_transaction(t.xmin)) THEN -- made now
         RAISE object_not_in_prerequisite_state USING MESSAGE = format('table %s was renamed meanwhile', "table"),
             HINT = 'Try again.';
     END IF;
@@ -791,8 +795,8 @@ COMMENT ON FUNCTION waybill_internal.alteration IS
     'what an ALTER TABLE did that concerns capture: a partition was "attached" or "detached", or something "changed"; NULL: nothing';
 
 -- A captured table, or partition of one, was altered. Looks at what that can have changed, and not at all partitions: who
--- has thousands attaches and detaches them all day. (PostgreSQL does not tell before 16 which partition it was: of those
--- that this transaction attached, one.)
+-- has thousands attaches and detaches them all day. (PostgreSQL does not tell before 16 which partition it was: one of
+-- those that this transaction attached.)
 CREATE FUNCTION waybill_internal.after_alter(relation regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -803,7 +807,7 @@ BEGIN
     IF alteration = 'attached' THEN
         PERFORM waybill_internal.complete_partition(p.relid), waybill_internal.warn_of_gaps(p.relid)
             FROM pg_inherits i, pg_partition_tree(i.inhrelid) p
-            WHERE i.inhparent = relation AND age(i.xmin) <= age(pg_current_xact_id()::xid) AND p.isleaf;
+            WHERE i.inhparent = relation AND waybill_internal.is_own_transaction(i.xmin) AND p.isleaf;
     ELSIF alteration = 'detached' THEN
         PERFORM waybill_internal.tidy_partition(t.relation)
             FROM (SELECT t.relation FROM waybill_internal.capture_trigger t GROUP BY t.relation
