@@ -35,8 +35,7 @@ PGDLLEXPORT Datum waybill_partitions(PG_FUNCTION_ARGS);
 // key_columns(table regclass) → name[]; NULL when the table is not captured, gone or locked, empty when it has no key
 Datum waybill_key_columns(PG_FUNCTION_ARGS) {
     using namespace waybill;
-    const auto names =
-        look_at(PG_GETARG_OID(0), [](const RelationData &relation) { return published_key(relation); });
+    const auto names = look_at(PG_GETARG_OID(0), [](const RelationData &relation) { return published_key(relation); });
     if (!names) PG_RETURN_NULL();
     PG_RETURN_ARRAYTYPE_P(construct_array(const_cast<Datum *>(names->data()), static_cast<int>(names->size()), NAMEOID,
                                           NAMEDATALEN, false, TYPALIGN_CHAR));

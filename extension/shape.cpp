@@ -4,6 +4,7 @@
 #include "log_objects.hpp"
 #include "log_storage.hpp"
 #include "scope.hpp"
+#include "table_info.hpp"
 #include "text.hpp"
 
 namespace waybill {
@@ -185,12 +186,33 @@ void use_known_shapes() {
     known_shapes_table = table;
 }
 
+// A number that no other definition has.
+std::int32_t draw_number(Relation relation) {
+    const std::int64_t number = draw_from_sequence(log_object("shape_id_seq"));
+    if (number > std::numeric_limits<std::int32_t>::max())
+        ereport(ERROR, errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
+                errmsg("cannot capture table \"%s\": no number is left for its new definition",
+                       RelationGetRelationName(relation)),
+                errdetail("The change log has had %d definitions of tables.", std::numeric_limits<std::int32_t>::max()),
+                errhint("When all changes are shipped, drop the extension and create it anew."));
+    return static_cast<std::int32_t>(number);
+}
+
 template <typename Visit>
 void for_each_known_shape(Visit visit) {
     if (known_shapes == nullptr) return;
     HASH_SEQ_STATUS scan;
     hash_seq_init(&scan, known_shapes);
     while (auto *shape = static_cast<KnownShape *>(hash_seq_search(&scan))) visit(*shape);
+}
+
+// Those that are stored are found again in the table.
+void forget_stored_shapes() {
+    constexpr long enough = 500;
+    if (hash_get_num_entries(known_shapes) < enough || new_shapes) return;
+    hash_destroy(known_shapes);
+    known_shapes = nullptr;
+    use_known_shapes();
 }
 
 } // namespace
@@ -202,10 +224,10 @@ std::int32_t shape_number(Relation relation, std::span<const AttrNumber> key) {
     if (const auto *known = static_cast<const KnownShape *>(hash_search(known_shapes, &digest, HASH_FIND, nullptr)))
         return known->number;
 
+    forget_stored_shapes();
     const char *schema = get_namespace_name(RelationGetNamespace(relation));
     const std::optional<std::int32_t> stored = stored_number(digest);
-    const std::int32_t number =
-        stored ? *stored : static_cast<std::int32_t>(draw_from_sequence(log_object("shape_id_seq")));
+    const std::int32_t number = stored ? *stored : draw_number(relation);
     // Last, since an error behind it would leave it there; but before the entry is made, which is not to be without it.
     char *kept = stored ? nullptr : MemoryContextStrdup(TopMemoryContext, definition);
     auto *shape = static_cast<KnownShape *>(hash_search(known_shapes, &digest, HASH_ENTER, nullptr));
@@ -239,18 +261,21 @@ void store_new_shapes() {
     });
 }
 
-void new_shapes_stored(bool committed) {
+void new_shapes_stored(XactEvent event) {
     if (!storing_shapes) return; // as nearly always: a transaction's end costs the same however many tables there are
     storing_shapes = false;
-    new_shapes = !committed; // it stored all
+    new_shapes = event == XACT_EVENT_ABORT; // it stored all
     for_each_known_shape([&](KnownShape &shape) {
         if (!shape.storing) return;
         shape.storing = false;
-        if (!committed) return;
+        if (event == XACT_EVENT_ABORT) return;
         shape.stored = true;
         pfree(shape.definition);
         shape.definition = nullptr;
+        // Who knows whether it will be committed? To be looked up, or drawn anew; else each PREPARE stored it again.
+        if (event == XACT_EVENT_PREPARE) hash_search(known_shapes, &shape.digest, HASH_REMOVE, nullptr);
     });
+    if (event == XACT_EVENT_PREPARE) invalidate_all();
 }
 
 } // namespace waybill

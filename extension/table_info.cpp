@@ -63,7 +63,7 @@ void function_changed(Datum, int, uint32) {
 }
 
 void schema_changed(Datum, int, uint32) {
-    invalidate_if([](const CacheEntry &) { return true; });
+    invalidate_all();
 }
 
 // Where a row trigger comes from: a trigger on a partition may be a clone of an ancestor's.
@@ -356,6 +356,10 @@ std::optional<std::span<const Datum>> published_key(const RelationData &relation
 
 std::uint64_t invalidation_count() {
     return invalidations;
+}
+
+void invalidate_all() {
+    invalidate_if([](const CacheEntry &) { return true; });
 }
 
 void invalidate_conditions() {

@@ -49,6 +49,9 @@ std::uint64_t invalidation_count();
 // Makes the conditions of tables anew before they are used again. Only marks, so that it can be called in an abort.
 void invalidate_conditions();
 
+// The same for all that is known of tables.
+void invalidate_all();
+
 // Invalidation only marks entries: it can arrive at any time, and an error inside it would be a PANIC.
 void register_invalidation_callbacks();
 

@@ -290,7 +290,7 @@ void transaction_event(XactEvent event, void *) {
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PREPARE:
-        new_shapes_stored(event == XACT_EVENT_COMMIT);
+        new_shapes_stored(event);
         buffer = nullptr; // its memory goes with TopTransactionContext
         logged = false;
         end_encoding();
