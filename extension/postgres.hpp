@@ -368,6 +368,16 @@ inline bool is_stored(const FormData_pg_attribute &attribute) {
 #endif
 }
 
+// Whether no row has a null there. Since PostgreSQL 18 a NOT NULL that was added as NOT VALID may stand beside nulls of
+// before; the descriptor must be the relation cache's.
+inline bool is_never_null(TupleDesc descriptor, const FormData_pg_attribute &attribute) {
+#if PG_VERSION_NUM >= 180000
+    return TupleDescCompactAttr(descriptor, attribute.attnum - 1)->attnullability == ATTNULLABLE_VALID;
+#else
+    return attribute.attnotnull;
+#endif
+}
+
 // Logs that a sequence goes on behind what `tuple` says. In a critical section, with the buffer locked.
 inline void log_sequence(Relation sequence, Buffer buffer, HeapTupleHeader tuple, std::size_t tuple_size) {
     xl_seq_rec record;

@@ -107,7 +107,7 @@ void append_column(StringInfo json, Relation relation, const FormData_pg_attribu
     escape_json(json, NameStr(attribute.attname));
     append_text_member(json, "type_name", format_type_with_typemod(attribute.atttypid, attribute.atttypmod));
     appendStringInfo(json, ",\"type\":%u,\"typmod\":%d,\"element\":%u,\"kind\":\"%c\",\"not_null\":%s", type, typmod,
-                     element, kind, attribute.attnotnull ? "true" : "false");
+                     element, kind, is_never_null(RelationGetDescr(relation), attribute) ? "true" : "false");
     if (attribute.atthasdef && attribute.attgenerated == '\0')
         if (const char *expression = default_expression(relation, attribute.attnum))
             append_text_member(json, "default", expression);

@@ -219,7 +219,9 @@ std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *co
         auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * named_columns.size()));
         for (std::size_t i = 0; i < named_columns.size(); ++i) {
             attributes[i] = get_attnum(RelationGetRelid(relation), named_columns[i]);
-            if (attributes[i] <= 0) return {};
+            // A column that was dropped may have come again as a virtual one.
+            if (attributes[i] <= 0 || !is_stored(*TupleDescAttr(RelationGetDescr(relation), attributes[i] - 1)))
+                return {};
         }
         return {attributes, named_columns.size()};
     }

@@ -313,7 +313,8 @@ CREATE VIEW waybill_internal.capture_gap AS
     WHERE p.is_table AND p.arguments <> ''
       AND EXISTS (SELECT FROM pg_catalog.unnest((waybill_internal.trigger_arguments(p.arguments))[2:]) named
                   WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_attribute a
-                                    WHERE a.attrelid = p.relation AND a.attname = named AND a.attnum > 0 AND NOT a.attisdropped))
+                                    WHERE a.attrelid = p.relation AND a.attname = named AND a.attnum > 0 AND NOT a.attisdropped
+                                      AND a.attgenerated <> 'v')) -- virtual ones have no stored value
   UNION ALL
     SELECT p.relation, p.is_table, 3,
            p.prefix || CASE WHEN t.enabled IS NULL THEN 'TRUNCATE is not captured: run enable_capture() again'
@@ -471,7 +472,7 @@ COMMENT ON FUNCTION waybill_internal.is_own_transaction IS 'whether a row was ma
 -- replica and in logical replication's apply. PostgreSQL 13 has no CREATE OR REPLACE TRIGGER.
 CREATE FUNCTION waybill_internal.make_trigger("table" regclass, name name, event text, action text, state text DEFAULT 'ENABLE ALWAYS')
     RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
 DECLARE
     replaces CONSTANT boolean := current_setting('server_version_num')::integer >= 140000;
 BEGIN
