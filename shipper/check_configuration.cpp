@@ -13,6 +13,17 @@ namespace {
 
 using Kind = Finding::Kind;
 
+bool is_local(std::string_view host) {
+    return host.empty() || host.starts_with('/') || host.starts_with('@') || host.starts_with("127.") ||
+           host == "::1" || host == "localhost";
+}
+
+std::string_view host_of(std::string_view url) {
+    url.remove_prefix(url.find("://") + 3);
+    if (url.starts_with('[')) return url.substr(1, url.find(']') - 1);
+    return url.substr(0, url.find_first_of(":/"));
+}
+
 class Checks {
 public:
     explicit Checks(const Options &options) : options_(options), conf_(make_conf(options.kafka.properties)) {}
@@ -21,6 +32,7 @@ public:
         file();
         verification();
         plaintext();
+        tokens();
         unused_credentials();
         queues();
         if (const std::string warning = library_warning(options_.kafka.properties); !warning.empty())
@@ -62,10 +74,24 @@ private:
                                "\"SASL_SSL\"");
     }
 
+    void tokens() {
+        if (!uses_sasl(kafka("security.protocol")) || kafka("sasl.mechanisms") != "OAUTHBEARER") return;
+        if (kafka("enable.sasl.oauthbearer.unsecure.jwt") == "true")
+            find(Kind::warning, "kafka.\"enable.sasl.oauthbearer.unsecure.jwt\" is true, and such a token anybody can "
+                                "make; set kafka.\"sasl.oauthbearer.method\" = \"oidc\"");
+        // The address is that of a cloud's own machine, which answers without any secret.
+        const std::string url = kafka("sasl.oauthbearer.token.endpoint.url");
+        if (url.starts_with("http://") && !is_local(host_of(url)) && host_of(url) != "169.254.169.254")
+            find(Kind::warning,
+                 "kafka.\"sasl.oauthbearer.token.endpoint.url\" is http, which sends the client's secret "
+                 "and the token as they are, for everybody on the way to read; use https");
+    }
+
     void unused_credentials() {
         if (uses_sasl(kafka("security.protocol"))) return;
         for (const auto &[name, value] : options_.kafka.properties)
-            if (name.starts_with("sasl.mechanism") || name == "sasl.username" || name == "sasl.password")
+            if (name.starts_with("sasl.mechanism") || name == "sasl.username" || name == "sasl.password" ||
+                name.starts_with("sasl.oauthbearer."))
                 return find(Kind::warning,
                             "kafka.\"" + name +
                                 "\" has no effect, for kafka.\"security.protocol\" does not ask for SASL; "
@@ -90,11 +116,6 @@ private:
     const KafkaConf conf_;
     std::vector<Finding> findings_;
 };
-
-bool is_local(std::string_view host) {
-    return host.empty() || host.starts_with('/') || host.starts_with('@') || host.starts_with("127.") ||
-           host == "::1" || host == "localhost";
-}
 
 } // namespace
 

@@ -8,10 +8,16 @@ namespace waybill::kafka {
 
 Producer make_producer(KafkaConf conf) {
     ErrorText reason{};
+    // To fetch a token may take as long as its server likes: that is for a thread of librdkafka's, not for ours.
+    const bool fetches_tokens = property(*conf, "sasl.mechanisms") == "OAUTHBEARER";
+    if (fetches_tokens) rd_kafka_conf_enable_sasl_queue(conf.get(), 1);
     Producer producer(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), reason.data(), reason.size()));
     if (!producer)
         throw ConfigError("librdkafka does not take the properties of [kafka]: " + std::string(reason.data()));
     static_cast<void>(conf.release()); // rd_kafka_new() owns it once it succeeded
+    if (fetches_tokens)
+        if (const Error error(rd_kafka_sasl_background_callbacks_enable(producer.get())); error)
+            throw ConfigError("librdkafka cannot fetch tokens: " + std::string(rd_kafka_error_string(error.get())));
     return producer;
 }
 

@@ -63,9 +63,14 @@ constexpr std::array rules{
     Rule{"partitioner", " consistent consistent_random murmur2 murmur2_random fnv1a fnv1a_random ",
          "changes of one row would lose their order; use murmur2_random, which is the Java client's"},
     Rule{"transactional.id", "", "exactly-once delivery is not supported; leave it out"},
+    Rule{"sasl.oauthbearer.metadata.authentication.type", " none azure_imds ",
+         "librdkafka leaves it to the program to make the token; use SCRAM-SHA-512 or a client certificate"},
     Rule{"plugin.library.paths", "", "it loads other code into the shipper; leave it out"},
     Rule{"log.queue", " true ", "the shipper reads librdkafka's log from its queue; leave it out"},
 };
+
+constexpr bool is_bundled = std::string_view(WAYBILL_RDKAFKA) == "bundled";
+constexpr const char *build_a_later_one = "build the shipper with a later librdkafka (make RDKAFKA=bundled)";
 
 void set(rd_kafka_conf_t *conf, const std::string &name, const std::string &value) {
     std::array<char, 512> reason{};
@@ -77,10 +82,14 @@ void set(rd_kafka_conf_t *conf, const std::string &name, const std::string &valu
         const char **const dump = rd_kafka_conf_dump(conf, &count); // has neither topics' properties nor aliases
         for (std::size_t i = 0; i < count; i += 2) names.emplace_back(dump[i]);
         rd_kafka_conf_dump_free(dump, count);
-        throw ConfigError("kafka." + name + " is not a property of librdkafka; did you mean \"" + nearest(name, names) +
-                          "\"?");
+        throw ConfigError("kafka." + name + " is not a property of " + library() + "; did you mean \"" +
+                          nearest(name, names) + "\"?" +
+                          (is_bundled ? "" : " If a later librdkafka has it, " + std::string(build_a_later_one)));
     }
     default: {
+        // Nothing is said of the value.
+        if (std::string_view(reason.data()).find("not supported in this build") != std::string_view::npos)
+            throw ConfigError("kafka." + name + " is not possible with " + library() + "; " + build_a_later_one);
         // The reason may quote the value; librdkafka's own list says which ones it keeps to itself.
         const bool secret = name.find("password") != std::string::npos || name.find("secret") != std::string::npos ||
                             name.find("pem") != std::string::npos || name.find("key") != std::string::npos;
@@ -99,13 +108,28 @@ void require_mechanism(rd_kafka_conf_t *conf, const Properties &properties) {
                           "to what the brokers offer: \"PLAIN\", \"SCRAM-SHA-512\", \"OAUTHBEARER\" or \"GSSAPI\"");
 }
 
-// OpenSSL's error for a file that is not there has no path.
+// Without any, librdkafka waits for one for ever.
+void require_token(rd_kafka_conf_t *conf) {
+    if (!uses_sasl(property(*conf, "security.protocol")) || property(*conf, "sasl.mechanisms") != "OAUTHBEARER" ||
+        property(*conf, "sasl.oauthbearer.method") == "oidc" ||
+        property(*conf, "enable.sasl.oauthbearer.unsecure.jwt") == "true")
+        return;
+    const bool has_oidc = property(*conf, "builtin.features").find("oidc") != std::string::npos;
+    throw ConfigError("kafka.\"sasl.mechanisms\" is \"OAUTHBEARER\", but nothing says where tokens come from; set "
+                      "kafka.\"sasl.oauthbearer.method\" = \"oidc\", with \"sasl.oauthbearer.token.endpoint.url\", "
+                      "\"sasl.oauthbearer.client.id\" and \"sasl.oauthbearer.client.secret\"" +
+                      (has_oidc ? "" : ", which " + library() + " does not have: " + build_a_later_one));
+}
+
+// What librdkafka and OpenSSL say of a file that is not there has no path, or comes late.
 void require_files(rd_kafka_conf_t *conf) {
     if (!uses_tls(property(*conf, "security.protocol"))) return;
-    for (const char *const name : {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
-                                   "ssl.crl.location", "ssl.keystore.location"}) {
+    for (const char *const name :
+         {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.crl.location",
+          "ssl.keystore.location", "https.ca.location", "sasl.oauthbearer.assertion.private.key.file",
+          "sasl.oauthbearer.assertion.file", "sasl.oauthbearer.assertion.jwt.template.file"}) {
         const std::string path = property(*conf, name);
-        if (path.empty() || (path == "probe" && std::string_view(name) == "ssl.ca.location")) continue;
+        if (path.empty() || (path == "probe" && std::string_view(name).ends_with("ca.location"))) continue;
         if (access(path.c_str(), R_OK) != 0)
             throw ConfigError("could not read " + path + ", which kafka.\"" + name +
                               "\" names: " + std::strerror(errno));
@@ -132,6 +156,7 @@ KafkaConf make_conf(const Properties &properties) {
     for (const auto &[name, value] : properties) set(conf.get(), name, value);
     for (const auto &[name, value] : required) set(conf.get(), name, value);
     require_mechanism(conf.get(), properties);
+    require_token(conf.get());
     require_files(conf.get());
     return conf;
 }
@@ -153,14 +178,18 @@ std::int64_t number_property(const rd_kafka_conf_s &conf, const char *name) {
     return number;
 }
 
+std::string library() {
+    return std::string("librdkafka ") + rd_kafka_version_str() + " (" + WAYBILL_RDKAFKA + ")";
+}
+
 std::string library_warning(const Properties &properties) {
     constexpr int fixed_in = 0x020601ff;
     const bool uses_scram = std::ranges::any_of(properties, [](const auto &one) {
         return (one.first == "sasl.mechanisms" || one.first == "sasl.mechanism") && one.second.starts_with("SCRAM");
     });
     if (!uses_scram || rd_kafka_version() >= fixed_in) return "";
-    return std::string("librdkafka ") + rd_kafka_version_str() +
-           " cannot do SCRAM with Kafka 4 brokers; use librdkafka 2.6.1 or later, or PLAIN over TLS";
+    return library() + " cannot do SCRAM with Kafka 4 brokers, 2.6.1 can; " + build_a_later_one +
+           ", or use PLAIN over TLS";
 }
 
 bool uses_tls(std::string_view protocol) {

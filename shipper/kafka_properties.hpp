@@ -33,7 +33,10 @@ void check_properties(const Properties &properties);
 // The same for a number; 0 when there is none.
 [[nodiscard]] std::int64_t number_property(const rd_kafka_conf_s &conf, const char *name);
 
-// What the linked librdkafka cannot do of what is configured; empty: nothing.
+// The linked librdkafka: "librdkafka 2.0.2 (system)", or "(bundled)".
+[[nodiscard]] std::string library();
+
+// What it cannot do of what is configured, though it takes the properties; empty: nothing.
 [[nodiscard]] std::string library_warning(const Properties &properties);
 
 // Of a value of security.protocol, as property() gives it.

@@ -391,7 +391,9 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
         }
         case RD_KAFKA_EVENT_ERROR: {
             const rd_kafka_resp_err_t code = rd_kafka_event_error(event.get());
-            if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION) authentication_failed_ = true;
+            if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION &&
+                !is_token_missing(rd_kafka_event_error_string(event.get())))
+                authentication_failed_ = true;
             if (code == RD_KAFKA_RESP_ERR__FATAL) {
                 if (failure_code_ == 0) note_failure(code, "the producer gave up");
             } else if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || last_error_.empty()) {

@@ -54,6 +54,9 @@ std::string_view connection_remedy(std::string_view reason) {
     constexpr std::string_view no_tls =
         "; the port seems not to speak TLS: name a TLS listener's in kafka.\"bootstrap.servers\", or set "
         "kafka.\"security.protocol\" to \"PLAINTEXT\" or \"SASL_PLAINTEXT\"";
+    constexpr std::string_view no_certificate =
+        "; the port asks for a certificate of the client: set kafka.\"ssl.certificate.location\" and "
+        "kafka.\"ssl.key.location\" to one that the brokers trust";
     static constexpr std::array signs{
         Sign{"connecting to a SSL listener?",
              "; the port seems to speak TLS: set kafka.\"security.protocol\" to \"SSL\" or \"SASL_SSL\", or name a "
@@ -65,14 +68,23 @@ std::string_view connection_remedy(std::string_view reason) {
         Sign{"connecting to a PLAINTEXT broker listener?", no_tls},
         Sign{"wrong version number", no_tls},
         Sign{"unexpected eof while reading", no_tls},
-        Sign{"certificate required",
-             "; the port asks for a certificate of the client: set kafka.\"ssl.certificate.location\" "
-             "and kafka.\"ssl.key.location\""},
+        Sign{"certificate required", no_certificate},
+        Sign{"alert bad certificate", no_certificate}, // Java's word for none, and for one of another CA
+        Sign{"OAUTHBEARER token",
+             "; check kafka.\"sasl.oauthbearer.token.endpoint.url\", kafka.\"https.ca.location\" and "
+             "that tokens are given out there"},
     };
     const auto found = std::find_if(signs.begin(), signs.end(),
                                     [&](const Sign &sign) { return reason.find(sign.text) != std::string_view::npos; });
     return found != signs.end() ? found->remedy
                                 : "; check bootstrap.servers in [kafka] and that a broker listens there";
+}
+
+bool is_token_missing(std::string_view reason) {
+    // What the server of tokens answers to those it refuses (RFC 6749); whatever else keeps it from answering may pass.
+    constexpr std::array refusals{"\"invalid_", "\"unauthorized_client", "\"unsupported_grant_type"};
+    return reason.find("OAUTHBEARER token") != std::string_view::npos &&
+           std::ranges::none_of(refusals, [&](const char *one) { return reason.find(one) != std::string_view::npos; });
 }
 
 // Of a broker that does not know the request with which SASL begins, librdkafka reads an empty list.
@@ -81,6 +93,12 @@ std::string_view authentication_remedy(std::string_view reason) {
         return "; the port seems not to ask for SASL: set kafka.\"security.protocol\" to \"SSL\" or \"PLAINTEXT\", or "
                "name "
                "a SASL listener's in kafka.\"bootstrap.servers\"";
+    if (reason.find("OAUTHBEARER token") != std::string_view::npos)
+        return "; check sasl.oauthbearer.client.id, sasl.oauthbearer.client.secret and sasl.oauthbearer.scope in "
+               "[kafka]";
+    if (reason.find("invalid_token") != std::string_view::npos)
+        return "; the brokers do not accept the token: compare its issuer, audience, scope and key with what they want "
+               "(their sasl.oauthbearer.… settings)";
     return "; check sasl.mechanisms, sasl.username and sasl.password in [kafka]";
 }
 

@@ -21,7 +21,10 @@ struct Remedy {
 // What to look at when no broker can be reached, by what librdkafka says of that.
 [[nodiscard]] std::string_view connection_remedy(std::string_view reason);
 
-// The same when a broker refused who we say we are.
+// Whether it is no broker that refused us, but a token that could not be had for now.
+[[nodiscard]] bool is_token_missing(std::string_view reason);
+
+// The same as connection_remedy() when a broker refused who we say we are.
 [[nodiscard]] std::string_view authentication_remedy(std::string_view reason);
 
 } // namespace waybill

@@ -59,7 +59,7 @@ void tell_of_signal(Log &log, int signal) {
 int run(const Options &options, SignalWaiter &waiter) {
     Log log(options.log_level, options.log_format);
     waiter.survive_others([&log](int signal) { tell_of_signal(log, signal); });
-    log.info("waybill-shipper started", {{"version", version}});
+    log.info("waybill-shipper started", {{"version", version}, {"kafka_library", library()}});
     for (const std::string &line : describe(options)) {
         const std::size_t equals = line.find('=');
         log.debug("setting", {{std::string_view(line).substr(0, equals), std::string_view(line).substr(equals + 1)}});

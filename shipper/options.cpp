@@ -117,7 +117,7 @@ void read_flags(Draft &draft, const CLI::App &app, const Flags &flags) {
 Options read_options(const std::vector<std::string> &arguments, const std::map<std::string, std::string> &environment) {
     CLI::App app{std::string(description), "waybill-shipper"};
     app.footer(std::string(footer));
-    app.set_version_flag("--version", "waybill-shipper " + std::string(version));
+    app.set_version_flag("--version", "waybill-shipper " + std::string(version) + ", " + library());
     app.set_help_flag("-h,--help", "print this and exit");
     app.require_subcommand(0, 1);
 
@@ -168,7 +168,8 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
 }
 
 std::string masked(const std::string &property, const std::string &value) {
-    constexpr std::array<std::string_view, 6> secret_parts{"password", "secret", ".pem", "jaas", "token", "credential"};
+    constexpr std::array<std::string_view, 7> secret_parts{"password", "passphrase", "secret",    ".pem",
+                                                           "jaas",     "token",      "credential"};
     const bool secret = property == "sasl.oauthbearer.config" ||
                         std::any_of(secret_parts.begin(), secret_parts.end(),
                                     [&](std::string_view part) { return property.find(part) != std::string::npos; });

@@ -276,9 +276,21 @@ def test_a_certificate_of_another_authority(shop, secure_broker):
 def test_scram_that_the_library_cannot_do(shop, secure_broker):
     properties = secure_broker.client("SASL_SSL", **{"sasl.mechanisms": "SCRAM-SHA-256"})
     shipper = secure(shop, properties)
-    assert_line(check(shipper, FAILED), "warning", "SCRAM", "2.6.1", "PLAIN over TLS")
+    assert_line(check(shipper, FAILED), "warning", "SCRAM", "2.6.1", "RDKAFKA=bundled", "PLAIN over TLS")
     done = shipper.run("--once")
     assert any("warning" in line and "2.6.1" in line for line in done.stderr.splitlines()), done.stderr
+
+
+@pytest.mark.parametrize("properties, said", [
+    ({}, "nothing says where tokens come from"),
+    ({"sasl.oauthbearer.method": "oidc"}, "kafka.sasl.oauthbearer.method is not possible"),
+    ({"https.ca.location": "/etc/ssl/certs"}, "kafka.https.ca.location is not a property"),
+])
+def test_oauth_that_the_library_cannot_do(shop, secure_broker, properties, said):
+    done = secure(shop, secure_broker.client("SASL_SSL", **{"sasl.mechanisms": "OAUTHBEARER"} | properties)).run("check")
+    assert done.returncode == 2
+    assert said in done.stderr and "librdkafka 2.0.2 (system)" in done.stderr and "make RDKAFKA=bundled" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_what_others_could_hear_or_pretend(shop, secure_broker):

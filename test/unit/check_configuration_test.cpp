@@ -1,5 +1,7 @@
 #include "check_configuration.hpp"
 
+#include "kafka_properties.hpp"
+
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
@@ -52,13 +54,38 @@ TEST(CheckConfiguration, FindsPasswordsInPlaintext) {
         return check_configuration(with({{"security.protocol", "SASL_PLAINTEXT"}, {"sasl.mechanisms", mechanism}}));
     };
     expect_one(sasl("PLAIN"), Kind::warning, "sends the password");
-    expect_one(sasl("OAUTHBEARER"), Kind::warning, "sends the token");
     expect_one(sasl("GSSAPI"), Kind::advice, "sends all changes unencrypted");
+}
+
+TEST(CheckConfiguration, FindsTokensThatAnybodyCanMakeOrRead) {
+    Properties properties{{"security.protocol", "SASL_SSL"},
+                          {"sasl.mechanisms", "OAUTHBEARER"},
+                          {"enable.sasl.oauthbearer.unsecure.jwt", "true"}};
+    expect_one(check_configuration(with(properties)), Kind::warning, "anybody can make");
+    properties.front().second = "SASL_PLAINTEXT";
+    const std::vector<Finding> findings = check_configuration(with(properties));
+    ASSERT_EQ(findings.size(), 2U);
+    EXPECT_NE(findings.front().text.find("sends the token"), std::string::npos) << findings.front().text;
+}
+
+TEST(CheckConfiguration, FindsATokenEndpointWithoutTls) {
+    if (property(*make_conf({}), "builtin.features").find("oidc") == std::string::npos) GTEST_SKIP() << library();
+    const auto endpoint = [](const char *url) {
+        return check_configuration(with({{"security.protocol", "SASL_SSL"},
+                                         {"sasl.mechanisms", "OAUTHBEARER"},
+                                         {"sasl.oauthbearer.method", "oidc"},
+                                         {"sasl.oauthbearer.token.endpoint.url", url}}));
+    };
+    expect_one(endpoint("http://idp.example:8080/token"), Kind::warning, "use https");
+    for (const char *const url : {"https://idp.example/token", "http://127.0.0.1:8080/token", "http://[::1]/token",
+                                  "http://169.254.169.254/metadata/identity/oauth2/token"})
+        EXPECT_TRUE(endpoint(url).empty()) << url;
 }
 
 TEST(CheckConfiguration, FindsCredentialsThatAreNotUsed) {
     expect_one(check_configuration(with({{"sasl.mechanisms", "PLAIN"}, {"sasl.username", "x"}})), Kind::warning,
                "has no effect");
+    expect_one(check_configuration(with({{"sasl.oauthbearer.config", "x"}})), Kind::warning, "has no effect");
 }
 
 TEST(CheckConfiguration, FindsAQueueThatIsSmallerThanAMessage) {

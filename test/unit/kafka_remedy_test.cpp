@@ -50,6 +50,30 @@ TEST(KafkaRemedy, TellsACertificateThatIsNotTrusted) {
                  "ssl.ca.location"));
 }
 
+TEST(KafkaRemedy, TellsACertificateThatTheClientLacks) {
+    EXPECT_TRUE(
+        contains(connection_remedy("Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL "
+                                   "alert number 42 (after 1ms in state APIVERSION_QUERY)"),
+                 "ssl.certificate.location"));
+}
+
+TEST(KafkaRemedy, TellsAServerOfTokensThatRefusesFromOneThatIsAway) {
+    const std::string failed = "Failed to acquire SASL OAUTHBEARER token: ";
+    for (const char *const answer : {"{\"error\": \"invalid_client\"}", "{\"error\":\"unauthorized_client\"}"}) {
+        EXPECT_FALSE(is_token_missing(failed + answer)) << answer;
+        EXPECT_TRUE(contains(authentication_remedy(failed + answer), "sasl.oauthbearer.client.secret")) << answer;
+    }
+    for (const char *const reason : {"Failed to connect to localhost port 29524 after 0 ms: Couldn't connect to server",
+                                     "Could not resolve host: idp.example", "upstream is not available"}) {
+        EXPECT_TRUE(is_token_missing(failed + reason)) << reason;
+        EXPECT_TRUE(contains(connection_remedy(failed + reason), "token.endpoint.url")) << reason;
+    }
+    const std::string refused =
+        "SASL authentication error: {\"status\":\"invalid_token\"} (after 329ms in state AUTH_REQ)";
+    EXPECT_FALSE(is_token_missing(refused));
+    EXPECT_TRUE(contains(authentication_remedy(refused), "issuer, audience"));
+}
+
 TEST(KafkaRemedy, PointsToTheBrokersOtherwise) {
     EXPECT_TRUE(
         contains(connection_remedy("Connect to ipv4#127.0.0.2:1 failed: Connection refused"), "bootstrap.servers"));

@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include "errors.hpp"
+#include "kafka_properties.hpp"
 #include "settings.hpp"
 
 #include <gtest/gtest.h>
@@ -281,6 +282,7 @@ TEST_F(OptionsTest, RefusesAnUnknownVariableAndPropertyToo) {
     const std::string message = error("[kafka]\n\"bootstrap.servers\" = \"b:1\"\n\"linger.m\" = 1\n");
     EXPECT_TRUE(contains(message, "linger.m is not a property")) << message;
     EXPECT_TRUE(contains(message, "\"linger.ms\"")) << message;
+    EXPECT_EQ(contains(message, "make RDKAFKA=bundled"), contains(library(), "system")) << message;
 }
 
 TEST_F(OptionsTest, LeavesVariablesOfOthersAlone) {
@@ -449,6 +451,7 @@ TEST_F(OptionsTest, HidesSecretsWhenItDescribesItself) {
     EXPECT_TRUE(shows_patterns);
     EXPECT_EQ(masked("ssl.key.pem", "x"), "****");
     EXPECT_EQ(masked("ssl.certificate.pem", "x"), "****");
+    EXPECT_EQ(masked("sasl.oauthbearer.assertion.private.key.passphrase", "x"), "****");
     EXPECT_EQ(masked("sasl.username", "x"), "x");
     EXPECT_FALSE(contains(mask_conninfo("postgresql://me:hunter2@db/shop"), "hunter2"));
 }
@@ -459,7 +462,7 @@ TEST_F(OptionsTest, PrintsHelpAndVersion) {
         static_cast<void>(read_options({"--version"}, {}));
         FAIL() << "--version did nothing";
     } catch (const HelpWanted &wanted) {
-        EXPECT_EQ(wanted.text, "waybill-shipper " WAYBILL_VERSION "\n");
+        EXPECT_EQ(wanted.text, "waybill-shipper " WAYBILL_VERSION ", " + library() + "\n");
     }
 }
 
@@ -530,6 +533,11 @@ TEST_F(OptionsTest, RefusesSaslWithoutAMechanism) {
     const std::string sasl = "[kafka]\n\"security.protocol\" = \"SASL_SSL\"\n";
     EXPECT_TRUE(contains(error(sasl), "kafka.\"sasl.mechanisms\" is not set")) << error(sasl);
     EXPECT_EQ(error(sasl + "\"sasl.mechanisms\" = \"PLAIN\"\n"), "no error");
+    const std::string tokens = sasl + "\"sasl.mechanisms\" = \"OAUTHBEARER\"\n";
+    EXPECT_TRUE(contains(error(tokens), "nothing says where tokens come from")) << error(tokens);
+    EXPECT_EQ(error(tokens + "\"enable.sasl.oauthbearer.unsecure.jwt\" = true\n"), "no error");
+    EXPECT_TRUE(contains(error(tokens + "\"sasl.oauthbearer.metadata.authentication.type\" = \"aws_iam\"\n"),
+                         "leaves it to the program to make the token"));
     EXPECT_EQ(error(sasl + "\"sasl.mechanism\" = \"GSSAPI\"\n"), "no error");
     EXPECT_EQ(error("[kafka]\n\"security.protocol\" = \"SSL\"\n"), "no error");
 }
