@@ -99,7 +99,7 @@ fi
 
 for group in "$@"; do
     case $group in
-        kafka) "$here/maven-jars.sh" "$here/../test/rig/kafka-pom.xml" >/dev/null ;;
+        kafka) for kafka in kafka kafka-3.9; do "$here/maven-jars.sh" "$here/../test/rig/$kafka-pom.xml" >/dev/null; done ;;
         consumers) "$here/maven-jars.sh" "$here/../test/consumers/pom.xml" >/dev/null ;;
         bench) "$here/maven-jars.sh" "$here/../test/bench/debezium-pom.xml" >/dev/null ;;
     esac

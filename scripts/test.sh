@@ -60,6 +60,7 @@ groups=(build server)
 ! wants e2e || groups+=(consumers)
 ! wants e2e && ! wants speed || groups+=(kafka)
 ! wants e2e && ! wants speed && ! wants unit || groups+=(test)
+! wants e2e && ! wants unit || groups+=(librdkafka)
 ! wants fuzz || groups+=(fuzz)
 ! wants lint || groups+=(lint)
 scripts/dependencies.sh "${groups[@]}"
@@ -85,6 +86,9 @@ goals=(all)
 ! wants speed || goals+=(plain-producer)
 ! wants fuzz || goals+=(fuzz)
 build "${goals[@]}"
+# Once more with a current librdkafka: what speaks with Kafka is tested with both.
+! wants unit || build RDKAFKA=bundled world
+! wants e2e || build RDKAFKA=bundled shipper
 
 # ---- a private PostgreSQL with the extension
 
@@ -166,7 +170,10 @@ suite_isolation() {
 
 suite_unit() {
     local output=$work/unit.log status=0
+    build/bundled/waybill-unit-tests --gtest_color=no >"$output.bundled" 2>&1 </dev/null &
     build/waybill-unit-tests --gtest_color=no >"$output" 2>&1 </dev/null || status=$?
+    wait $! || status=$?
+    cat "$output.bundled" >>"$output"
     local passed failed
     passed=$(grep -cE '^\[       OK \]' "$output" || true)
     failed=$(grep -cE '^\[  FAILED  \] .* \([0-9]+ ms\)' "$output" || true)

@@ -1,13 +1,14 @@
 """What nearly every test needs: a database whose changes a shipper takes to a broker."""
 
 import json
+import pathlib
 
 from rig import checker
 from rig.consumer import Record, read_topic
 from rig.kafka import Broker
 from rig.postgres import Server
 from rig.processes import wait_until
-from rig.shipper import Shipper
+from rig.shipper import PROGRAM, Shipper
 
 ROLE = "shipper"
 PASSWORD = "rig's secret"
@@ -60,12 +61,12 @@ class Pipeline:
             result[section] = {name: value for name, value in merged.items() if value is not None}
         return result
 
-    def shipper(self, *arguments: str, env: dict | None = None, **sections: dict) -> Shipper:
+    def shipper(self, *arguments: str, env: dict | None = None, program: pathlib.Path = PROGRAM, **sections: dict) -> Shipper:
         configuration = self.configuration(**sections)
         stream = configuration.get("stream", {}).get("name")
         if stream is not None and not self._existing and self.query("SELECT FROM waybill.stream WHERE name = %s", (stream,)):
             self.query("SELECT waybill.grant_shipper(%s, %s)", (ROLE, stream))
-        made = Shipper(configuration, *arguments, env=env)
+        made = Shipper(configuration, *arguments, env=env, program=program)
         self._shippers.append(made)
         return made
 

@@ -11,7 +11,13 @@ from . import processes
 from .processes import ROOT, Child, wait_until
 
 
-def jars(pom: pathlib.Path = pathlib.Path(__file__).with_name("kafka-pom.xml")) -> pathlib.Path:
+POM = pathlib.Path(__file__).with_name("kafka-pom.xml")
+POM_3_9 = pathlib.Path(__file__).with_name("kafka-3.9-pom.xml")
+# For tests, which end before the optimising compiler has paid off.
+FOR_TESTS = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+
+def jars(pom: pathlib.Path = POM) -> pathlib.Path:
     """Where the jars of a pom.xml are, Kafka's unless another is named; fetched when they are not there yet."""
     done = subprocess.run([ROOT / "scripts" / "maven-jars.sh", pom], check=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, text=True)
@@ -22,19 +28,19 @@ class Broker:
     """Formatted when made, started by start() or `with`; the data stay through any number of stops and starts.
 
     Topics are never created by asking for them: who wants one creates it, as most production clusters have it.
-    `properties` are added to server.properties or replace what is there. The default `jvm` is for tests, which end before
-    the optimising compiler has paid off; benchmarks say otherwise.
+    `properties` are added to server.properties or replace what is there. The default `jvm` is for tests; benchmarks say
+    otherwise. `pom` names the Kafka.
     """
 
     def __init__(self, properties: dict[str, str] | None = None, heap_mb: int = 512,
-                 jvm: tuple[str, ...] = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")):
+                 jvm: tuple[str, ...] = FOR_TESTS, pom: pathlib.Path = POM):
         self.directory = processes.make_directory("kafka")
         self.port = processes.reserve_port()
         self.controller_port = processes.reserve_port()
         self.log = self.directory / "kafka.log"
         self._java = ["java", f"-Xms{heap_mb // 2}m", f"-Xmx{heap_mb}m", *jvm,
                       f"-Dlog4j2.configurationFile={pathlib.Path(__file__).with_name('kafka-log4j2.xml')}",
-                      "-cp", f"{jars()}/*"]
+                      "-cp", f"{jars(pom)}/*"]
         self._child: Child | None = None
         self._admin: AdminClient | None = None
         self._watcher: Consumer | None = None

@@ -9,6 +9,7 @@ from . import processes
 from .processes import BUILD, Child, wait_until
 
 PROGRAM = BUILD / "waybill-shipper"
+BUNDLED_PROGRAM = BUILD / "bundled" / "waybill-shipper"  # make RDKAFKA=bundled shipper
 
 
 def _toml_value(value) -> str:
@@ -39,8 +40,10 @@ def environment() -> dict[str, str]:
 class Shipper:
     """One configuration and the process that runs with it, if any; can be started again after it ended."""
 
-    def __init__(self, configuration: dict[str, dict] | str, *arguments: str, env: dict[str, str] | None = None):
+    def __init__(self, configuration: dict[str, dict] | str, *arguments: str, env: dict[str, str] | None = None,
+                 program: pathlib.Path = PROGRAM):
         self.directory = processes.make_directory("shipper")
+        self._program = program
         self.file = self.directory / "waybill.toml"
         self.log = self.directory / "shipper.log"
         self._arguments = arguments
@@ -52,7 +55,7 @@ class Shipper:
         self.file.write_text(configuration if isinstance(configuration, str) else to_toml(configuration))
 
     def _command(self, *arguments: str) -> list[str]:
-        return [str(PROGRAM), *arguments, "--config", str(self.file), *self._arguments]
+        return [str(self._program), *arguments, "--config", str(self.file), *self._arguments]
 
     def start(self):
         assert not self.running, "the shipper runs already"
