@@ -54,7 +54,7 @@ SHIPPER_MAKE = +$(MAKE) -f shipper/Makefile
 world: all ## the extension, the shipper and its tests
 	$(SHIPPER_MAKE) all
 
-shipper: ## build/waybill-shipper, build/waybill-mock-broker
+shipper: ## build/waybill-shipper, build/waybill-mock-broker; RDKAFKA=bundled: with a current librdkafka, in build/bundled
 	$(SHIPPER_MAKE) programs
 
 .PHONY: fuzz

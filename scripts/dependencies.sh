@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and does nothing at all when everything is there.
 #
-#   scripts/dependencies.sh [GROUP…]     groups: build server versions test kafka consumers fuzz lint, bench, checked;
-#                                        default: all but the last two
+#   scripts/dependencies.sh [GROUP…]     groups: see below; default: the everyday ones
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
 # otherwise it says in one line what to install and fails. The jars of Kafka, its consumers and Debezium come through Maven,
@@ -17,10 +16,15 @@ case $(sed -n 's/^VERSION_ID="\(.*\)"$/\1/p' /etc/os-release) in
     *) postgresql=18 ;;
 esac
 
+everyday=(build librdkafka server versions test kafka consumers fuzz lint)
+others=(bench checked)
+
 packages_of() {
     case $1 in
         build) echo g++ make pkg-config "postgresql-server-dev-$postgresql" libpq-dev librdkafka-dev libspdlog-dev \
             libcli11-dev libtomlplusplus-dev rapidjson-dev libre2-dev libssl-dev libmimalloc-dev ;;
+        librdkafka) echo gcc make pkg-config libssl-dev libsasl2-dev libcurl4-openssl-dev libzstd-dev zlib1g-dev \
+            "$(command -v npm >/dev/null || echo npm)" ;; # an npm from elsewhere does
         server) echo "postgresql-$postgresql" ;;
         versions) echo binutils patchelf python3 python3-pip ;; # for postgres-version.sh
         test) echo libgtest-dev python3 python3-psycopg2 python3-confluent-kafka python3-pytest pgbouncer ;;
@@ -31,7 +35,7 @@ packages_of() {
         bench) echo libbenchmark-dev python3-matplotlib openjdk-17-jre-headless maven "postgresql-$postgresql-pgq3" ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
-            echo "dependencies.sh: unknown group \"$1\"; groups are build, server, versions, test, kafka, consumers, fuzz, lint, bench, checked" >&2
+            echo "dependencies.sh: unknown group \"$1\"; groups are ${everyday[*]}, and ${others[*]}" >&2
             return 2
             ;;
     esac
@@ -45,7 +49,7 @@ missing_of() {
 }
 
 if (($# == 0)); then
-    set -- build server versions test kafka consumers fuzz lint
+    set -- "${everyday[@]}"
 fi
 wanted=()
 for group in "$@"; do
