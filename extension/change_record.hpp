@@ -24,8 +24,14 @@
 // values are UTF-8 in both, whatever the database's encoding.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+
+// What is written into pages and shared memory lies as the machine has it, and is tried on such machines only.
+static_assert(std::endian::native == std::endian::little,
+              "waybill needs a little-endian machine (x86-64, arm64, riscv64)");
+static_assert(sizeof(void *) == 8, "waybill needs a 64-bit machine; 32-bit PostgreSQL is not supported");
 
 namespace waybill::record {
 

@@ -2,6 +2,7 @@
 #include "log_objects.hpp"
 
 #include "locks.hpp"
+#include "scope.hpp"
 #include "table_info.hpp"
 
 namespace waybill {
@@ -142,18 +143,18 @@ std::int64_t draw(Relation sequence, std::int64_t step) {
     FormData_pg_sequence_data &data = page.data();
     const std::int64_t value = last_drawn(data) + step;
     const bool logs = !data.is_called || data.log_cnt < 1 || PageGetLSN(page.page()) <= GetRedoRecPtr();
-    START_CRIT_SECTION();
-    MarkBufferDirty(page.buffer());
-    const std::int64_t log_count = logs ? logged_ahead : data.log_cnt - 1;
-    data.is_called = true;
-    if (logs && RelationNeedsWAL(sequence)) {
-        data.last_value = value + logged_ahead * step;
-        data.log_cnt = 0;
-        log_sequence(sequence, page.buffer(), page.tuple(), page.tuple_size());
-    }
-    data.last_value = value;
-    data.log_cnt = log_count;
-    END_CRIT_SECTION();
+    with_critical_section([&] {
+        MarkBufferDirty(page.buffer());
+        const std::int64_t log_count = logs ? logged_ahead : data.log_cnt - 1;
+        data.is_called = true;
+        if (logs && RelationNeedsWAL(sequence)) {
+            data.last_value = value + logged_ahead * step;
+            data.log_cnt = 0;
+            log_sequence(sequence, page.buffer(), page.tuple(), page.tuple_size());
+        }
+        data.last_value = value;
+        data.log_cnt = log_count;
+    });
     page.close();
     return value;
 }
@@ -185,15 +186,14 @@ bool set_sequence(Oid sequence, std::int64_t from, std::int64_t to) {
     const SequencePage page{relation, BUFFER_LOCK_EXCLUSIVE};
     FormData_pg_sequence_data &data = page.data();
     const bool unchanged = last_drawn(data) == from;
-    if (unchanged) {
-        START_CRIT_SECTION();
-        MarkBufferDirty(page.buffer());
-        data.last_value = to;
-        data.log_cnt = 0;
-        data.is_called = true;
-        if (RelationNeedsWAL(relation)) log_sequence(relation, page.buffer(), page.tuple(), page.tuple_size());
-        END_CRIT_SECTION();
-    }
+    if (unchanged)
+        with_critical_section([&] {
+            MarkBufferDirty(page.buffer());
+            data.last_value = to;
+            data.log_cnt = 0;
+            data.is_called = true;
+            if (RelationNeedsWAL(relation)) log_sequence(relation, page.buffer(), page.tuple(), page.tuple_size());
+        });
     page.close();
     relation_close(relation, AccessShareLock);
     return unchanged;

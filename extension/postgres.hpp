@@ -389,7 +389,11 @@ inline void log_sequence(Relation sequence, Buffer buffer, HeapTupleHeader tuple
     XLogBeginInsert();
     XLogRegisterBuffer(0, buffer, REGBUF_WILL_INIT);
     XLogRegisterData(reinterpret_cast<char *>(&record), sizeof record);
+#if PG_VERSION_NUM >= 160000
     XLogRegisterData(reinterpret_cast<char *>(tuple), static_cast<uint32>(tuple_size));
+#else
+    XLogRegisterData(reinterpret_cast<char *>(tuple), static_cast<int>(tuple_size));
+#endif
     const XLogRecPtr end = XLogInsert(RM_SEQ_ID, XLOG_SEQ_LOG); // PageSetLSN is a macro that reads it twice
     PageSetLSN(BufferGetPage(buffer), end);
 }

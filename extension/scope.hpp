@@ -25,6 +25,15 @@ void with_error_context(void (*tell)(void *), void *argument, Work work) {
     error_context_stack = context.previous;
 }
 
+// Runs `work`, in which an ERROR is a PANIC: PostgreSQL's critical section. (Its macros use ++ on what is volatile, of
+// which C++20 disapproves.)
+template <typename Work>
+void with_critical_section(Work work) {
+    CritSectionCount = CritSectionCount + 1;
+    work();
+    CritSectionCount = CritSectionCount - 1;
+}
+
 // Runs `work` with the rights of a role. On ERROR the abort of the (sub)transaction goes back to the present one.
 template <typename Work>
 void with_role(Oid role, Work work) {
