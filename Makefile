@@ -107,5 +107,9 @@ check-cassert: ## run the extension under a PostgreSQL with assertions, Valgrind
 check-neighbours: ## run PostgreSQL's own regression and isolation tests with every table captured; not in scripts/test.sh
 	scripts/check-neighbours.sh
 
+.PHONY: check-toolchains
+check-toolchains: ## build and test with each compiler that is promised, arm64 too; not in scripts/test.sh
+	scripts/check-toolchains.sh
+
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24

@@ -4,10 +4,11 @@
 #   scripts/dependencies.sh [GROUP…]     groups: see below; default: the everyday ones
 #
 # Packages come through apt. As root, or with a sudo that asks no password (or can ask one on a terminal), it installs;
-# otherwise it says in one line what to install and fails. The jars of Kafka, its consumers and Debezium come through Maven,
-# see maven-jars.sh.
+# otherwise it says in one line what to install and fails. The jars of Kafka, its consumers and Debezium come through
+# Maven, see maven-jars.sh. With WAYBILL_DEPENDENCIES=present it does nothing: somebody else has seen to all of it.
 set -euo pipefail
 
+[[ ${WAYBILL_DEPENDENCIES:-} != present ]] || exit 0
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Debian's own version; postgres-version.sh has the others.
 case $(sed -n 's/^VERSION_ID="\(.*\)"$/\1/p' /etc/os-release) in
@@ -17,7 +18,7 @@ case $(sed -n 's/^VERSION_ID="\(.*\)"$/\1/p' /etc/os-release) in
 esac
 
 everyday=(build librdkafka server versions test kafka consumers fuzz lint)
-others=(bench checked)
+others=(bench checked toolchains)
 
 packages_of() {
     case $1 in
@@ -33,6 +34,7 @@ packages_of() {
         fuzz) echo clang-14 libclang-rt-14-dev llvm-14 ;; # llvm-14: names in stack traces
         lint) echo clang-14 clang-format-14 clang-tidy-14 ;;
         bench) echo libbenchmark-dev python3-matplotlib openjdk-17-jre-headless maven "postgresql-$postgresql-pgq3" ;;
+        toolchains) echo mmdebstrap debian-archive-keyring iproute2 util-linux git ;;
         checked) echo g++ make pkg-config bison flex perl bzip2 libxml2-dev valgrind "postgresql-server-dev-$postgresql" ;;
         *)
             echo "dependencies.sh: unknown group \"$1\"; groups are ${everyday[*]}, and ${others[*]}" >&2
