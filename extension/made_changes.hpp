@@ -25,7 +25,14 @@ public:
     // All changes by now, of all tables.
     std::uint64_t count();
 
-    // A subtransaction ends: its tables become those of another one.
+    // Whether PostgreSQL has counted any.
+    [[nodiscard]] bool any_counted() {
+        count();
+        return seen_ > 0;
+    }
+
+    // A subtransaction ends: its tables become those of another one. Before restore(), where that follows: what a mark
+    // tells is not what PostgreSQL counts then.
     void end_subtransaction() {
         last_changed_ = nullptr;
         if (forgetful_) distrust();

@@ -353,9 +353,9 @@ void end_change() {
 
 void note_truncation(bool of_partition) {
     use_buffer();
-    const bool made_any = buffer->made.count() > 0;
+    const bool any_counted = buffer->made.any_counted();
     // Else the count is looked at in the AFTER trigger, before it can grow again.
-    if (made_any && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId))
+    if (any_counted && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId))
         buffer->made.expect_to_forget();
 }
 

@@ -116,6 +116,25 @@ COMMIT;
 SELECT op, before ->> 'n' AS old, after ->> 'n' AS new FROM last WHERE op = 'update' AND after ->> 'id' = '2';
 SELECT replay('c');
 
+-- They are relied upon again some commands later, until a savepoint from before that is rolled back to.
+CREATE TABLE q (id int) PARTITION BY RANGE (id);
+CREATE TABLE q1 PARTITION OF q DEFAULT;
+SELECT waybill.enable_capture('q');
+BEGIN;
+INSERT INTO q SELECT generate_series(1, 20);
+TRUNCATE q1;
+INSERT INTO q SELECT generate_series(1, 20);
+UPDATE c SET n = 0 WHERE id = 5;
+TRUNCATE q1;
+SAVEPOINT a;
+UPDATE c SET n = n + 1 WHERE id = 5;
+UPDATE c SET n = n + 1 WHERE id = 5;
+UPDATE c SET n = n + 1 WHERE id = 5;
+ROLLBACK TO a;
+UPDATE c SET n = 1;
+COMMIT;
+SELECT replay('c');
+
 -- The trigger that comes before a TRUNCATE is disabled, and nothing was captured before.
 SET waybill.ddl_warnings = off;
 ALTER TABLE c DISABLE TRIGGER "!waybill_capture_before_truncate";

@@ -111,9 +111,10 @@ def run_seed(cursor: psycopg2.extensions.cursor, seed: int) -> None:
     cursor.execute(f"SELECT setseed({dice.random()})")
     for _ in range(TRANSACTIONS):
         cursor.execute("SELECT setval('calls', 1, false)")
-        statements = "SELECT write(); " * dice.randrange(1, 6)
+        statements = ["BEGIN", *["SELECT write()"] * dice.randrange(1, 6), "COMMIT"]
         try:
-            cursor.execute(f"BEGIN; {statements} COMMIT")
+            for command in statements if dice.random() < 0.5 else ["; ".join(statements)]:
+                cursor.execute(command)
         except psycopg2.Error as error:
             assert not error.pgcode.startswith("XX"), error
             cursor.execute("ROLLBACK")
