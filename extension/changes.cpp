@@ -4,6 +4,9 @@
 // between calls, and what was not asked for was not read. Chunks of the log come in the order of (csn, chunk), and
 // transactions that were prepared and have no place yet among them, where their number says.
 #include "decode.hpp"
+#include "locks.hpp"
+#include "log_objects.hpp"
+#include "log_row.hpp"
 #include "postgres.hpp"
 #include "scope.hpp"
 
@@ -78,6 +81,10 @@ private:
 
     void find_prepared() {
         static SPIPlanPtr plan;
+        // To the end of the transaction: what is found must not be placed and emptied before we come to it.
+        for (std::int64_t slot = 0; slot < prepared_slots; ++slot)
+            if (!is_empty(prepared_table(slot)))
+                lock_in_time(prepared_table(slot), AccessShareLock, "could not read the change log");
         look(plan, prepared_transactions_query, log_csn_, 0, no_limit, [&] {
             auto *csns = static_cast<Csn *>(MemoryContextAllocHuge(context_, sizeof(Csn) * (SPI_processed + 1)));
             for (std::uint64_t row = 0; row < SPI_processed; ++row) csns[row] = DatumGetInt64(column_of(row, 1));
