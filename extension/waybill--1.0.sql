@@ -866,12 +866,16 @@ DECLARE
     gone text;
     lost record;
 BEGIN
-    SELECT string_agg(DISTINCT format('%I.%I', d.address_names[1], d.address_names[2]), ', ') INTO gone
-        FROM pg_event_trigger_dropped_objects() d
-        WHERE d.object_type = 'trigger' AND starts_with(d.address_names[3], '!waybill_capture_')
-          AND d.address_names[3] NOT IN ('!waybill_capture_truncate', '!waybill_capture_before_truncate')
-          AND to_regclass(format('%I.%I', d.address_names[1], d.address_names[2])) IS NULL
-          AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger t WHERE t.name = d.address_names[3]);
+    -- Of a trigger and its clones on partitions, which have its name, it is listed first: what depends on others goes before
+    -- them, and what went last comes first.
+    SELECT string_agg(DISTINCT format('%I.%I', g.address_names[1], g.address_names[2]), ', ') INTO gone
+        FROM (SELECT DISTINCT ON (d.address_names[3]) d.address_names
+              FROM pg_event_trigger_dropped_objects() WITH ORDINALITY d
+              WHERE d.object_type = 'trigger' AND starts_with(d.address_names[3], '!waybill_capture_')
+                AND d.address_names[3] NOT IN ('!waybill_capture_truncate', '!waybill_capture_before_truncate')
+                AND to_regclass(format('%I.%I', d.address_names[1], d.address_names[2])) IS NULL
+                AND NOT EXISTS (SELECT FROM waybill_internal.capture_trigger t WHERE t.name = d.address_names[3])
+              ORDER BY d.address_names[3], d.ordinality) g;
     IF gone IS NOT NULL THEN
         RAISE WARNING USING MESSAGE = format('captured tables were dropped: %s', gone),
             HINT = 'A table that takes the name of one is captured after waybill.enable_capture().';
