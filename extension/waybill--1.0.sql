@@ -1103,7 +1103,8 @@ COMMENT ON FUNCTION waybill_internal.acknowledged_by_all IS 'the csn up to which
 -- Rotation and reclaim (proved by exhaustive search of all interleavings):
 -- a writer takes its csn first, then reads the segment number. To rotate, the next slot must be free; the segment number
 -- moves on; then upto = the last csn there is. Whoever still writes to the closed segment has a csn <= upto, so once every
--- stream acknowledged upto, nobody can write there and all it holds is acknowledged: it is emptied. (Whoever places prepared
+-- stream acknowledged upto, nobody can write there and all it holds is acknowledged: it is emptied. (A free slot in which
+-- writers would have to wait for somebody is passed over.) (Whoever places prepared
 -- transactions writes there under a csn between those drawn: it is kept out by a lock.)
 CREATE FUNCTION waybill.maintain(idle boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -1111,7 +1112,7 @@ DECLARE
     filling CONSTANT bigint := 9223372036854775807;
     full_size bigint;
     current bigint;
-    next_slot bigint;
+    following bigint;
     acknowledged bigint;
     upto bigint;
     size bigint;
@@ -1131,14 +1132,18 @@ BEGIN
     -- First the rotation: a segment that this call empties is locked to its end, and no writer may have to wait for it.
     current := waybill_internal.sequence_value('segment_seq');
     size := pg_relation_size(format('waybill_internal.segment_%s', current % 8)::regclass);
-    next_slot := (current + 1) % 8;
-    IF (size >= full_size OR idle AND size > 0 AND acknowledged >= waybill_internal.last_csn())
-        AND waybill_internal.sequence_value(format('segment_%s_upto_seq', next_slot)) = 0
-        AND NOT waybill_internal.is_locked_here(format('segment_%s', next_slot)) THEN -- by a call before, in this transaction
-        PERFORM setval(format('waybill_internal.segment_%s_upto_seq', next_slot), filling);
-        PERFORM setval('waybill_internal.segment_seq', current + 1);
-        PERFORM setval(format('waybill_internal.segment_%s_upto_seq', current % 8), greatest(waybill_internal.last_csn(), 1));
-        current := current + 1;
+    IF size >= full_size OR idle AND size > 0 AND acknowledged >= waybill_internal.last_csn() THEN
+        FOR ahead IN 1..7 LOOP
+            following := current + ahead;
+            CONTINUE WHEN waybill_internal.sequence_value(format('segment_%s_upto_seq', following % 8)) <> 0
+                OR waybill_internal.is_locked_here(format('segment_%s', following % 8)) -- by a call before, in this transaction
+                OR NOT waybill_internal.try_lock(format('waybill_internal.segment_%s', following % 8), 'ROW EXCLUSIVE');
+            PERFORM setval(format('waybill_internal.segment_%s_upto_seq', following % 8), filling);
+            PERFORM setval('waybill_internal.segment_seq', following);
+            PERFORM setval(format('waybill_internal.segment_%s_upto_seq', current % 8), greatest(waybill_internal.last_csn(), 1));
+            current := following;
+            EXIT;
+        END LOOP;
     END IF;
 
     FOR slot IN 0..7 LOOP
