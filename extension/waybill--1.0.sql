@@ -1570,7 +1570,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION waybill.revoke_shipper IS
-    'takes a stream from a role that grant_shipper() gave it to, and with the last one the right to read the log';
+    'takes a stream from a role that grant_shipper() gave it to, and with the last one the right to read the log; what monitors may see, which it may have by itself, stays';
 
 CREATE FUNCTION waybill.grant_monitor(role regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -344,6 +344,10 @@ std::string PgChangeLog::publications_of_all_tables() {
         .text(0, 0);
 }
 
+std::int64_t PgChangeLog::last_shape() {
+    return query("SELECT coalesce(max(id), 0)::int8 FROM waybill.shape", {}).int64(0, 0);
+}
+
 std::vector<std::pair<std::string, std::string>> PgChangeLog::status() {
     const PgResult row = query(R"(
         SELECT stream, acknowledged_csn::text, last_csn::text, backlog_changes::text, pg_size_pretty(backlog_bytes),

@@ -131,6 +131,9 @@ public:
     [[nodiscard]] std::vector<Capture> captures();
     // Names of publications FOR ALL TABLES, which contain the extension's tables; empty when there are none.
     [[nodiscard]] std::string publications_of_all_tables();
+
+    // The greatest number of a table's definition.
+    [[nodiscard]] std::int64_t last_shape();
     [[nodiscard]] PgSecurity security() const { return connection_->security(); }
 
     // Rows of waybill.status for this stream as (name, value), for people. After open().

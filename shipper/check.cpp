@@ -83,6 +83,7 @@ struct Captured {
     std::vector<Shape> tables;
     std::vector<Capture> captures;
     std::string publications; // of all tables
+    std::int64_t last_shape = 0;
 };
 
 void use_captured_keys(Captured &captured) {
@@ -104,6 +105,7 @@ bool check_database(const Options &options, Waiter &waiter, Log &log, Report &re
                captured.tables = change_log.captured_tables();
                captured.captures = change_log.captures();
                captured.publications = change_log.publications_of_all_tables();
+               captured.last_shape = change_log.last_shape();
                use_captured_keys(captured);
            });
 }
@@ -193,6 +195,7 @@ int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &w
         report.add(misfits);
         report.add(check_capture(captured.captures, publications));
         report.add(check_publications(captured.publications));
+        report.add(check_definitions(captured.last_shape));
         report.add(check_rules(*format, captured.tables));
     }
 

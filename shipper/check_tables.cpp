@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <set>
 
 namespace waybill {
@@ -95,6 +96,17 @@ std::vector<Finding> check_capture(std::span<const Capture> captures, std::span<
             findings.push_back({Kind::warning, "captured table " + capture.table + ": " + capture.problem});
     }
     return findings;
+}
+
+std::vector<Finding> check_definitions(std::int64_t last_shape) {
+    constexpr std::int64_t many = 100'000;
+    constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+    if (last_shape < many) return {};
+    return {{last_shape > most / 2 ? Kind::warning : Kind::advice,
+             "definitions of tables have numbers up to " + std::to_string(last_shape) + " of " + std::to_string(most) +
+                 ", and none is ever removed: capture ends when they are used up; each ALTER of a captured table, and "
+                 "each new one, takes one: find out what alters so often, and to begin anew drop and create the "
+                 "extension when all is shipped"}};
 }
 
 std::vector<Finding> check_publications(const std::string &of_all_tables) {

@@ -33,6 +33,9 @@ struct Publication {
 [[nodiscard]] std::vector<Finding> check_capture(std::span<const Capture> captures,
                                                  std::span<const Publication> publications);
 
+// How much of the numbers for definitions of tables is used up.
+[[nodiscard]] std::vector<Finding> check_definitions(std::int64_t last_shape);
+
 // Publications FOR ALL TABLES, which contain the extension's tables, too.
 [[nodiscard]] std::vector<Finding> check_publications(const std::string &of_all_tables);
 

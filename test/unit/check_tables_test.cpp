@@ -85,8 +85,8 @@ TEST_F(CheckTablesTest, FindsSettingsThatDoNotFit) {
 TEST_F(CheckTablesTest, TellsProblemsOfCapture) {
     try_out();
     std::vector<Capture> captures{
-        {.relation = 1, .table = "public.orders", .key = {"id"}, .problem = "capture is disabled"},
-        {.relation = 2, .table = "public.visits", .key = {}, .problem = "published without a key"}};
+        {.relation = 1, .table = "public.orders", .key = std::vector<std::string>{"id"}, .problem = "capture is disabled"},
+        {.relation = 2, .table = "public.visits", .key = std::vector<std::string>{}, .problem = "published without a key"}};
     expect(check_capture(captures, publications_), {{Kind::warning, "table public.orders: capture is disabled"},
                                                     {Kind::warning, "table public.visits: published without a key"}});
     try_out("debezium", with({.keys = {".*visits=note"}}));
@@ -95,6 +95,12 @@ TEST_F(CheckTablesTest, TellsProblemsOfCapture) {
     captures = {{.relation = 1, .table = "public.orders", .key = {}, .problem = {}}};
     try_out("debezium", with({.exclude_tables = {".*"}}));
     expect(check_capture(captures, publications_), {{Kind::warning, "none of the captured tables is published"}});
+}
+
+TEST_F(CheckTablesTest, TellsWhenDefinitionsAreMany) {
+    expect(check_definitions(99'999), {});
+    expect(check_definitions(100'000), {{Kind::advice, "numbers up to 100000 of 2147483647"}});
+    expect(check_definitions(1'500'000'000), {{Kind::warning, "numbers up to 1500000000 of 2147483647"}});
 }
 
 TEST_F(CheckTablesTest, FindsTablesThatShareATopic) {
