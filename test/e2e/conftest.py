@@ -16,8 +16,17 @@ from pipeline import Pipeline
 _numbers = itertools.count(1)
 
 
-def pytest_configure():
+def pytest_configure(config):
     processes.exit_on_signals()
+    config.addinivalue_line("markers", "since(version): what is tested came with this major version of PostgreSQL")
+
+
+def pytest_collection_modifyitems(items):
+    version = postgres.major_version()
+    for item in items:
+        for marker in item.iter_markers("since"):
+            if version < marker.args[0]:
+                item.add_marker(pytest.mark.skip(f"is for PostgreSQL {marker.args[0]} and later"))
 
 
 @pytest.fixture(scope="session")
@@ -62,10 +71,10 @@ def pipeline(server, broker):
 
 @pytest.fixture
 def pipeline_in(server, broker):
-    """The same for a database in an encoding that the test names."""
+    """The same for a database in an encoding, or of a locale, that the test names."""
     with contextlib.ExitStack() as stack:
-        def make(encoding: str) -> Pipeline:
-            made = Pipeline(server, broker, f"t{next(_numbers)}", encoding=encoding)
+        def make(encoding: str = "UTF8", options: str = "") -> Pipeline:
+            made = Pipeline(server, broker, f"t{next(_numbers)}", encoding=encoding, options=options)
             stack.callback(made.close)
             return made
 

@@ -24,8 +24,8 @@ class Pipeline:
     """`name` is the database's name and the topics' prefix."""
 
     def __init__(self, server: Server, broker: Broker, name: str, partitions: int = 1, encoding: str = "UTF8",
-                 existing: bool = False):
-        """Makes the database, unless it is an `existing` one with all in it: a copy, perhaps."""
+                 options: str = "", existing: bool = False):
+        """Makes the database, with these `options`, unless it is an `existing` one with all in it: a copy, perhaps."""
         self.server = server
         self.broker = broker
         self.name = name
@@ -36,7 +36,7 @@ class Pipeline:
             return
         create_role(server)
         server.create_database(name, "CREATE EXTENSION waybill", f"SELECT waybill.grant_shipper('{ROLE}')",
-                               encoding=encoding)
+                               encoding=encoding, options=options)
 
     def close(self) -> None:
         for shipper in self._shippers:

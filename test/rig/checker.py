@@ -382,7 +382,8 @@ def _plain(value):
 _COLUMNS = """
 WITH RECURSIVE resolved AS (
     SELECT a.attnum, a.attname::text, a.atttypid AS type, a.atttypmod AS typmod
-    FROM pg_attribute a WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped
+    FROM pg_attribute a
+    WHERE a.attrelid = %(table)s::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v' -- virtual: not published
   UNION ALL
     SELECT r.attnum, r.attname, t.typbasetype, CASE WHEN r.typmod = -1 THEN t.typtypmod ELSE r.typmod END
     FROM resolved r JOIN pg_type t ON t.oid = r.type WHERE t.typtype = 'd')
@@ -421,12 +422,13 @@ def read_table_by(cursor: psycopg2.extensions.cursor, name: str, key: list[str] 
     # A table's heirs have topics of their own; a partitioned table has no rows of its own.
     cursor.execute("SELECT relkind FROM pg_class WHERE oid = %s::regclass", (name,))
     rows_of = name if cursor.fetchone()[0] == "p" else f"ONLY {name}"
+    query = "SELECT {} FROM {}".format(", ".join('"' + column.replace('"', '""') + '"' for column in columns), rows_of)
     # The values' own text, whatever Python type psycopg2 has for them.
-    cursor.execute(f"SELECT * FROM {rows_of} LIMIT 0")
+    cursor.execute(f"{query} LIMIT 0")
     oids = tuple({column.type_code for column in cursor.description})
     psycopg2.extensions.register_type(
         psycopg2.extensions.new_type(oids, "TEXT", lambda text, _cursor: text), cursor)
-    cursor.execute(f"SELECT * FROM {rows_of}")
+    cursor.execute(query)
     return Table(name, columns, key, cursor.fetchall())
 
 

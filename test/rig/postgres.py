@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import re
 import signal
 import subprocess
 
@@ -28,6 +29,12 @@ def _unprivileged_user():
 
 def _output(*command) -> str:
     return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def major_version() -> int:
+    """Of the PostgreSQL that the tests run on."""
+    pg_config = os.environ.get("PG_CONFIG") or _output(ROOT / "scripts" / "postgres-version.sh")
+    return int(re.match(r"PostgreSQL (\d+)", _output(pg_config, "--version"))[1])
 
 
 class Installation:
@@ -202,8 +209,8 @@ class Server:
     def value(self, dbname: str, statement: str, arguments=None):
         return self.query(dbname, statement, arguments)[0][0]
 
-    def create_database(self, dbname: str, *statements: str, encoding: str = "UTF8") -> str:
-        self.execute("postgres", f"CREATE DATABASE \"{dbname}\" ENCODING '{encoding}' TEMPLATE template0")
+    def create_database(self, dbname: str, *statements: str, encoding: str = "UTF8", options: str = "") -> str:
+        self.execute("postgres", f"CREATE DATABASE \"{dbname}\" ENCODING '{encoding}' TEMPLATE template0 {options}")
         self.execute(dbname, *statements)
         return dbname
 
