@@ -288,8 +288,9 @@ std::vector<Shape> PgChangeLog::captured_tables() {
     const PgResult rows = query(R"(
         SELECT c.oid::int8, waybill.utf8(n.nspname::text), waybill.utf8(c.relname::text),
                waybill.utf8(array_to_json(ARRAY(
-                   SELECT a.attname FROM pg_attribute a
-                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum))::text),
+                   SELECT a.attname FROM pg_attribute a -- none that is virtual: it is in no change
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
+                   ORDER BY a.attnum))::text),
                waybill.utf8(array_to_json(ARRAY(
                    SELECT a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)
                    JOIN pg_attribute a ON a.attnum = k.number
