@@ -9,9 +9,10 @@ ROOT := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 SOURCES = $(patsubst $(ROOT)/%,%,$(sort $(wildcard $(ROOT)/extension/*.cpp)))
 OBJS = $(SOURCES:.cpp=.o)
 
-REGRESS = $(sort $(patsubst sql/%.sql,%,$(wildcard sql/*.sql)))
+MAJOR_VERSION = $(shell $(PG_CONFIG) --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/')
+REGRESS = $(shell $(ROOT)/scripts/tests-for-version.sh $(MAJOR_VERSION) $(ROOT)/sql/*.sql)
 REGRESS_OPTS = --load-extension=waybill
-ISOLATION = $(sort $(patsubst test/isolation/specs/%.spec,%,$(wildcard test/isolation/specs/*.spec)))
+ISOLATION = $(shell $(ROOT)/scripts/tests-for-version.sh $(MAJOR_VERSION) $(ROOT)/test/isolation/specs/*.spec)
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=waybill
 
 EXTRA_CLEAN = $(SOURCES:.cpp=.d) $(BUILT_FOR) build output_iso
@@ -89,7 +90,7 @@ $(SOURCES:%=lint-tidy-%): lint-tidy-%:
 		-std=c++20 -fno-exceptions -fno-rtti
 
 lint-boundary: waybill.so ## prove on the object code that no PostgreSQL error can skip a destructor
-	scripts/lint-boundary.sh "$(CXX)" "$(filter-out -MMD -MP,$(CXXFLAGS) $(CPPFLAGS))" $(SOURCES)
+	$(ROOT)/scripts/lint-boundary.sh "$(CXX)" "$(filter-out -MMD -MP,$(CXXFLAGS) $(CPPFLAGS))" $(SOURCES:%=$(ROOT)/%)
 
 .PHONY: plain-producer
 plain-producer: ## build/bench/raw_producer, with which the shipper is compared

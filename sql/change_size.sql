@@ -61,8 +61,10 @@ SET waybill.max_change_size = '1GB';
 SET waybill.max_change_size = '100kB';
 RESET waybill.max_change_size;
 RESET ROLE;
+\set VERBOSITY sqlstate
 SET waybill.max_change_size = 1023;
 SET waybill.max_change_size = 1000000001;
+\set VERBOSITY default
 
 RESET search_path;
 DROP SCHEMA change_size CASCADE;

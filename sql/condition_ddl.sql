@@ -113,7 +113,11 @@ CREATE FUNCTION outdated() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     number bigint := 0;
 BEGIN
-    IF current_setting('server_version_num')::int >= 140000 THEN
+    IF current_setting('server_version_num')::int >= 180000 THEN
+        EXECUTE $q$ SELECT count(*) FROM pg_backend_memory_contexts c JOIN pg_backend_memory_contexts p
+                        ON p.path = c.path[:cardinality(c.path) - 1]
+                    WHERE c.name = 'waybill table' AND p.name = 'TopTransactionContext' $q$ INTO number;
+    ELSIF current_setting('server_version_num')::int >= 140000 THEN
         EXECUTE $q$ SELECT count(*) FROM pg_backend_memory_contexts
                     WHERE name = 'waybill table' AND parent = 'TopTransactionContext' $q$ INTO number;
     END IF;

@@ -108,7 +108,7 @@ ALTER TABLE o DROP told;
 RESET ROLE;
 -- nor through triggers of one's own with our functions or names, which do not count.
 GRANT TRIGGER ON o TO regress_waybill_writer;
-GRANT pg_read_all_data TO regress_waybill_writer; -- and with it USAGE on all schemas
+GRANT USAGE ON SCHEMA waybill_internal TO regress_waybill_writer;
 SET ROLE regress_waybill_writer;
 CREATE TRIGGER x AFTER DELETE ON o FOR EACH ROW WHEN (condition_security.tell(1)) EXECUTE FUNCTION waybill_internal.capture_condition();
 CREATE TRIGGER "!waybill_condition_x" AFTER DELETE ON o FOR EACH ROW WHEN (condition_security.tell(1)) EXECUTE FUNCTION waybill_internal.capture_condition();
@@ -122,7 +122,7 @@ FROM pg_trigger WHERE tgrelid = 'o'::regclass AND tgname LIKE '!waybill\_capture
 :replace;
 \set VERBOSITY default
 RESET ROLE;
-REVOKE pg_read_all_data FROM regress_waybill_writer;
+REVOKE USAGE ON SCHEMA waybill_internal FROM regress_waybill_writer;
 GRANT ALL ON SCHEMA condition_security TO regress_waybill_writer;
 GRANT CREATE ON DATABASE :"DBNAME" TO regress_waybill_writer;
 SET ROLE regress_waybill_writer;

@@ -27,7 +27,9 @@ COMMIT;
 SET ROLE regress_waybill_writer;
 SET waybill.max_context_size = '1MB';
 RESET ROLE;
+\set VERBOSITY sqlstate
 SET waybill.max_context_size = '2MB';
+\set VERBOSITY default
 SET waybill.max_context_size = '1MB';
 SELECT length(set_config('waybill.context', repeat('x', 1048576), false));
 INSERT INTO context_size.t VALUES (3);

@@ -14,7 +14,7 @@ CREATE PUBLICATION log_storage FOR ALL TABLES;
 SELECT c.relname, array_agg(t.tgname ORDER BY t.tgname) FILTER (WHERE t.tgenabled = 'A') AS triggers, c.relreplident
 FROM pg_class c LEFT JOIN pg_trigger t ON t.tgrelid = c.oid
 WHERE c.relkind = 'r' AND c.relnamespace IN ('waybill'::regnamespace, 'waybill_internal'::regnamespace)
-GROUP BY c.oid ORDER BY c.relname COLLATE "C";
+GROUP BY c.relname, c.relreplident ORDER BY c.relname COLLATE "C";
 
 -- What deletes and updates would be published is no reason to fail.
 BEGIN;

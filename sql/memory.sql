@@ -1,5 +1,5 @@
--- What capture keeps in memory does not grow with the statements of a transaction, nor with the tables that come and go in a
--- session.
+-- From PostgreSQL 14 on. What capture keeps in memory does not grow with the statements of a transaction, nor with the
+-- tables that come and go in a session.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET waybill.ddl_warnings = off;

@@ -1,10 +1,6 @@
--- MERGE, of PostgreSQL 15 and later: each row's action as what it is.
+-- From PostgreSQL 15 on. MERGE: each row's action as what it is.
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;
-SELECT current_setting('server_version_num')::int < 150000 AS too_old \gset
-\if :too_old
-\quit
-\endif
 SET enable_hashjoin = off; SET enable_mergejoin = off; -- rows come in the order of the source
 CREATE SCHEMA merge;
 SET search_path = merge;

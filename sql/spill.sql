@@ -72,8 +72,9 @@ SET temp_file_limit = '70kB';
 BEGIN;
 INSERT INTO t SELECT g, repeat(md5(g::text), 100) FROM generate_series(70001, 70026) g;
 SAVEPOINT a;
-\set VERBOSITY terse
+\set VERBOSITY sqlstate
 INSERT INTO t SELECT g, 'undone' || repeat(md5(g::text), 100) FROM generate_series(70027, 71000) g;
+\set VERBOSITY terse
 ROLLBACK TO a;
 SET LOCAL temp_file_limit = -1;
 INSERT INTO t SELECT g, repeat(md5(g::text), 100) FROM generate_series(70027, 70100) g;

@@ -44,7 +44,7 @@ class CheckedInstallation:
         shutil.copytree(tree, self.directory / "postgres", symlinks=True)
         self.source.mkdir()
         shutil.copy(ROOT / "Makefile", self.source)
-        for name in ("extension", "sql", "expected", "test/isolation", "test/checked"):
+        for name in ("extension", "scripts", "sql", "expected", "test/isolation", "test/checked"):
             shutil.copytree(ROOT / name, self.source / name, ignore=shutil.ignore_patterns("*.o", "*.d", "*.so"))
         self.make("install", *arguments)
 
@@ -53,6 +53,12 @@ class CheckedInstallation:
                               cwd=self.source, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"the extension could not be built:\n{done.stdout}{done.stderr}")
+
+    def tests(self, files: str) -> list[str]:
+        """The names of the tests for its version."""
+        version = subprocess.check_output([self.bin / "pg_config", "--version"], text=True).split()[1].split(".")[0]
+        return subprocess.check_output([ROOT / "scripts/tests-for-version.sh", version, *sorted(ROOT.glob(files))],
+                                       text=True).split()
 
     def close(self) -> None:
         processes.remove_directory(self.directory)
@@ -93,10 +99,10 @@ def check_log(log: str) -> None:
 
 
 def run_all_tests(installation: CheckedInstallation, server: postgres.Server, slow: bool = False) -> str:
-    regress = sorted(path.stem for path in (ROOT / "sql").glob("*.sql"))
+    regress = installation.tests("sql/*.sql")
     if slow:
         regress = [name for name in regress if name in SHORT_FILES]
-    isolation = sorted(path.stem for path in (ROOT / "test/isolation/specs").glob("*.spec"))
+    isolation = installation.tests("test/isolation/specs/*.spec")
     with server:
         try:
             files = run_tests(installation, server, "pg_regress", installation.source, regress)
