@@ -96,6 +96,7 @@ fetch_packages() {
     # Its libraries are found where its own are, and its pg_config tells where everything is now.
     local directory=installed/usr/lib/postgresql/13
     mv installed/usr/lib/x86_64-linux-gnu/lib*.so* "$directory/lib/"
+    rm -f "$directory/lib/llvmjit.so" # would need more packages; without, the server does not compile queries
     set_library_paths "$directory"
     mv "$directory/bin/pg_config" "$directory/bin/pg_config.moved"
     cat >"$directory/bin/pg_config" <<EOF_CONFIG

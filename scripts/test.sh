@@ -22,6 +22,10 @@ for suite in "${suites[@]}"; do
     esac
 done
 
+major_version() {
+    "$1" --version | sed -E 's/^PostgreSQL ([0-9]+).*/\1/'
+}
+
 wants() {
     local suite
     for suite in "${suites[@]}"; do
@@ -65,42 +69,77 @@ groups=(build server)
 ! wants lint || groups+=(lint)
 scripts/dependencies.sh "${groups[@]}"
 
-export PG_CONFIG=${PG_CONFIG:-$(scripts/postgres-version.sh)}
+# The servers that the suites run on, by version, each with its pg_config.
+declare -A servers=()
+versions=(13 14 15 16 17 18)
+e2e_versions=(18)
+default_version=15 # for what needs no more than one
+[[ ${WAYBILL_TEST_LONG:-} != 1 ]] || e2e_versions=(18 17 16 15 14 13)
+only=${WAYBILL_POSTGRESQL_VERSION:-}
+if [[ -n ${PG_CONFIG:-} ]]; then
+    only=$(major_version "$PG_CONFIG")
+    servers[$only]=$PG_CONFIG
+fi
+if [[ -n $only ]]; then
+    versions=("$only")
+    e2e_versions=("$only")
+    default_version=$only
+fi
+
+total_passed=0
+total_failed=0
+find_server() {
+    local version=$1
+    [[ -z ${servers[$version]:-} ]] || return 0
+    if servers[$version]=$(scripts/postgres-version.sh "$version"); then return; fi
+    unset "servers[$version]"
+    # Debian 11 may go from the mirrors any day.
+    if ((version == 13)) && [[ -z $only ]]; then
+        echo "test.sh: POSTGRESQL 13 IS NOT TESTED: it could not be fetched; the lines above say why"
+    else
+        echo "test.sh: could not fetch PostgreSQL $version to test on; the lines above say why"
+        total_failed=$((total_failed + 1))
+    fi
+}
+wanted_versions() {
+    ! wants regress && ! wants isolation || printf '%s\n' "${versions[@]}"
+    ! wants e2e || printf '%s\n' "${e2e_versions[@]}"
+    ! wants speed && ! wants lint || echo "$default_version"
+}
+for version in $(wanted_versions | sort -nu); do find_server "$version"; done
+
+# What is built, and the make that builds it.
 build() {
+    local what=$1
+    shift
     local log=$work/build.log
     local begin=$SECONDS
     # Only one run at a time builds in a checkout.
     exec 9<"$root"
     flock 9
-    if ! make -j"$(nproc)" WERROR=1 "$@" >"$log" 2>&1 </dev/null 9<&-; then
+    if ! "$@" -j"$(nproc)" WERROR=1 >"$log" 2>&1 </dev/null 9<&-; then
         tail -n 60 "$log"
-        echo "test.sh: make WERROR=1 $* failed; the lines above say why"
+        echo "test.sh: $* WERROR=1 failed; the lines above say why"
         echo "0 passed, 1 failed"
         exit 1
     fi
     exec 9<&-
-    echo "built $* in $((SECONDS - begin)) s"
+    echo "built $what in $((SECONDS - begin)) s"
 }
-goals=(all)
-! wants unit && ! wants e2e && ! wants speed && ! wants lint || goals=(world)
-! wants speed || goals+=(plain-producer)
+goals=()
+! wants unit && ! wants e2e && ! wants speed && ! wants lint || goals=(all)
+! wants speed || goals+=(build/bench/raw_producer)
 ! wants fuzz || goals+=(fuzz)
-build "${goals[@]}"
+((${#goals[@]} == 0)) || build "${goals[*]}" make -f shipper/Makefile "${goals[@]}"
 # Once more with a current librdkafka: what speaks with Kafka is tested with both.
-! wants unit || build RDKAFKA=bundled world
-! wants e2e || build RDKAFKA=bundled shipper
+! wants unit || build "all with the bundled librdkafka" make -f shipper/Makefile RDKAFKA=bundled all
+! wants e2e || build "the shipper with the bundled librdkafka" make -f shipper/Makefile RDKAFKA=bundled programs
+for version in $(printf '%s\n' "${!servers[@]}" | sort -n); do
+    PG_CONFIG=${servers[$version]} build "the extension for PostgreSQL $version" scripts/make-extension.sh all
+done
 
-# ---- a private PostgreSQL with the extension
-
-install_tree() {
-    if ! bin=$(test/rig/install-postgres.sh "$work/postgres" 2>"$work/install.log"); then
-        cat "$work/install.log"
-        echo "test.sh: could not install into a private tree; the lines above say why"
-        echo "0 passed, 1 failed"
-        exit 1
-    fi
-    pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/..
-}
+# ---- the suites; each leaves "<passed> <failed>" in a file, and what to show in another. What runs on several servers is
+# called with a version, and has it in its name: regress-18.
 
 # PostgreSQL does not run as root.
 unprivileged() {
@@ -111,13 +150,18 @@ unprivileged() {
     fi
 }
 
-# ---- the suites; each leaves "<passed> <failed>" in a file, and what to show in another
-
-# pg_regress and pg_isolation_regress: SUITE PROGRAM INPUTDIR TEST…
+# pg_regress and pg_isolation_regress: SUITE VERSION PROGRAM INPUTDIR TEST…
 run_pg_regress() {
-    local suite=$1 program=$2 input=$3
-    shift 3
-    local output=$work/$suite
+    local suite=$1-$2 version=$2 program=$3 input=$4
+    shift 4
+    local output=$work/$suite bin pgxs
+    export PG_CONFIG=${servers[$version]}
+    # A private PostgreSQL with the extension.
+    if ! bin=$(test/rig/install-postgres.sh "$output-postgres" 2>"$work/$suite.shown"); then
+        echo "test.sh: could not install into a private tree; the lines above say why" >>"$work/$suite.shown"
+        return
+    fi
+    pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/..
     mkdir -p "$output/tmp"
     # Both read their input through a copy that the server's user can reach wherever the checkout is.
     mkdir "$output/input"
@@ -135,11 +179,12 @@ run_pg_regress() {
         PG_REGRESS_DIFF_OPTS=-U3 unprivileged env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TMPDIR="$output/tmp" \
             "$pgxs/$program" --bindir="$bin" --inputdir="$output/input" \
             --outputdir="$output" --temp-instance="$output/instance" \
-            --load-extension=waybill --dbname="waybill_$suite" "$@"
+            --load-extension=waybill --dbname="waybill_${suite%-*}" "$@"
     ) >"$output.log" 2>&1 </dev/null || status=$?
     local passed failed
-    passed=$(grep -cE '\.\.\. ok' "$output.log" || true)
-    failed=$(grep -cE '\.\.\. FAILED' "$output.log" || true)
+    # TAP since PostgreSQL 16.
+    passed=$(grep -cE '^ok |\.\.\. ok' "$output.log" || true)
+    failed=$(grep -cE '^not ok |\.\.\. FAILED' "$output.log" || true)
     if ((status != 0 && failed == 0)); then
         failed=1
     fi
@@ -151,21 +196,17 @@ run_pg_regress() {
 }
 
 suite_regress() {
-    local tests=()
-    mapfile -t tests < <(find sql -maxdepth 1 -name '*.sql' -printf '%f\n' | sed 's/\.sql$//' | sort)
-    mkdir -p "$work/regress-input"
-    cp -r sql expected "$work/regress-input/"
-    if ((${#tests[@]})); then
-        run_pg_regress regress test/regress/pg_regress "$work/regress-input" "${tests[@]}"
-    fi
+    local version=$1 input=$work/regress-input-$1 tests=()
+    mapfile -t tests < <(scripts/tests-for-version.sh "$version" sql/*.sql)
+    mkdir "$input"
+    cp -r sql expected "$input/"
+    run_pg_regress regress "$version" test/regress/pg_regress "$input" "${tests[@]}"
 }
 
 suite_isolation() {
-    local tests=()
-    mapfile -t tests < <(find test/isolation/specs -name '*.spec' -printf '%f\n' 2>/dev/null | sed 's/\.spec$//' | sort)
-    if ((${#tests[@]})); then
-        run_pg_regress isolation test/isolation/pg_isolation_regress test/isolation "${tests[@]}"
-    fi
+    local version=$1 tests=()
+    mapfile -t tests < <(scripts/tests-for-version.sh "$version" test/isolation/specs/*.spec)
+    run_pg_regress isolation "$version" test/isolation/pg_isolation_regress test/isolation "${tests[@]}"
 }
 
 suite_unit() {
@@ -222,12 +263,12 @@ suite_fuzz() {
     echo "$passed $failed" >"$work/fuzz.count"
 }
 
-# pytest: SUITE ARGUMENT…
+# pytest: SUITE VERSION ARGUMENT…
 run_pytest() {
-    local suite=$1 output=$work/$1.log status=0
-    shift
+    local suite=$1 pg_config=${servers[$2]} output=$work/$1.log status=0
+    shift 2
     # Debian's Python, whatever else is on the path: its packages are what dependencies.sh installs.
-    PYTHONDONTWRITEBYTECODE=1 TMPDIR=$work /usr/bin/python3 -m pytest -p no:cacheprovider -q --tb=short --durations=8 \
+    PYTHONDONTWRITEBYTECODE=1 TMPDIR=$work PG_CONFIG=$pg_config /usr/bin/python3 -m pytest -p no:cacheprovider -q --tb=short --durations=8 \
         --color=no --junit-xml="$work/$suite.xml" "$@" >"$output" 2>&1 </dev/null || status=$?
     local counts=()
     read -ra counts < <(/usr/bin/python3 - "$work/$suite.xml" <<'PYTHON'
@@ -255,20 +296,23 @@ PYTHON
 suite_e2e() {
     local arguments=()
     read -ra arguments <<<"${WAYBILL_TEST_E2E:-}"
-    run_pytest e2e "${arguments[@]}" test/e2e
+    run_pytest "e2e-$1" "$1" "${arguments[@]}" test/e2e
 }
 
 # Gross regressions of speed: a minute.
 suite_speed() {
-    run_pytest speed -rP test/bench/test_smoke.py
+    run_pytest speed "$default_version" -rP test/bench/test_smoke.py
     grep ' against ' "$work/speed.log" >>"$work/speed.shown" || true
 }
 
 # Each check of `make lint` counts as one.
 suite_lint() {
     local passed=0 failed=0 check
+    export PG_CONFIG=${servers[$default_version]}
     for check in lint-boundary lint-format lint-tidy; do
-        if make -s -j"$(nproc)" -k "$check" >"$work/$check.log" 2>&1 </dev/null; then
+        local make=(make)
+        [[ $check != lint-boundary ]] || make=(scripts/make-extension.sh) # where it is built
+        if "${make[@]}" -s -j"$(nproc)" -k "$check" >"$work/$check.log" 2>&1 </dev/null; then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))
@@ -278,6 +322,7 @@ suite_lint() {
     echo "$passed $failed" >"$work/lint.count"
 }
 
+# SUITE, or SUITE-VERSION.
 start() {
     local suite=$1
     echo "0 0" >"$work/$suite.count"
@@ -287,7 +332,7 @@ start() {
     (
         trap - EXIT INT TERM HUP
         set +m
-        "suite_$suite"
+        "suite_${suite%-*}" "${suite##*-}"
         : >"$work/$suite.done"
     ) &
     children+=($!)
@@ -295,7 +340,7 @@ start() {
 }
 
 finish() {
-    local suite=$1 child=$2 passed failed begin=$SECONDS
+    local suite=$1 child=$2 passed failed
     wait "$child" || echo "test.sh: suite $suite ended unexpectedly" >>"$work/$suite.shown"
     read -r passed failed <"$work/$suite.count"
     if ((passed + failed == 0)) || [[ ! -e $work/$suite.done ]]; then
@@ -310,16 +355,30 @@ finish() {
     total_failed=$((total_failed + failed))
 }
 
-! wants regress && ! wants isolation || install_tree
-total_passed=0
-total_failed=0
+# Suites that may run at the same time.
+run() {
+    local suite first=${#children[@]} begin=$SECONDS
+    for suite in "$@"; do start "$suite"; done
+    for suite in "$@"; do finish "$suite" "${children[first++]}"; done
+}
+
 # One after the other: the end-to-end tests fill the processors with their own load and have deadlines, and what comes
 # before them is short.
-for suite in regress isolation unit fuzz e2e speed lint; do
-    if wants "$suite"; then
-        start "$suite"
-        finish "$suite" "${children[-1]}"
-    fi
+for version in "${versions[@]}"; do
+    [[ -n ${servers[$version]:-} ]] || continue
+    both=()
+    ! wants regress || both+=("regress-$version")
+    ! wants isolation || both+=("isolation-$version")
+    run "${both[@]}"
 done
+! wants unit || run unit
+! wants fuzz || run fuzz
+if wants e2e; then
+    for version in "${e2e_versions[@]}"; do
+        [[ -z ${servers[$version]:-} ]] || run "e2e-$version"
+    done
+fi
+! wants speed || run speed
+! wants lint || run lint
 echo "$total_passed passed, $total_failed failed"
 ((total_failed == 0))
