@@ -182,6 +182,43 @@ inline bool holds_lock(const LOCKTAG &tag, LOCKMODE mode) {
 #endif
 }
 
+// The size of the first character of text that is not empty; 0 when it is none of the encoding, or zero.
+inline std::size_t character_size(int encoding, std::string_view text) {
+    if (text.front() == '\0') return 0;
+#if PG_VERSION_NUM >= 140000
+    const int size = pg_encoding_verifymbchar(encoding, text.data(), static_cast<int>(text.size()));
+#else
+    const int size = pg_encoding_verifymb(encoding, text.data(), static_cast<int>(text.size()));
+#endif
+    return static_cast<std::size_t>(std::max(size, 0));
+}
+
+#if PG_VERSION_NUM < 140000
+// Whether text could be converted as a whole. A conversion function holds nothing that an abort would have to give
+// back, so its error can be caught without one.
+inline bool try_convert(Oid function, int from, int to, std::string_view text, char *converted) {
+    const MemoryContext memory = CurrentMemoryContext;
+    const uint32 holdoff = InterruptHoldoffCount; // an error sets it to zero
+    volatile bool done = false;
+    PG_TRY();
+    {
+        OidFunctionCall5(function, Int32GetDatum(from), Int32GetDatum(to), CStringGetDatum(text.data()),
+                         CStringGetDatum(converted), Int32GetDatum(static_cast<int>(text.size())));
+        done = true;
+    }
+    PG_CATCH();
+    {
+        const int code = geterrcode();
+        if (code != ERRCODE_UNTRANSLATABLE_CHARACTER && code != ERRCODE_CHARACTER_NOT_IN_REPERTOIRE) PG_RE_THROW();
+        MemoryContextSwitchTo(memory);
+        FlushErrorState();
+        InterruptHoldoffCount = holdoff;
+    }
+    PG_END_TRY();
+    return done;
+}
+#endif
+
 // Converts text by a conversion function from its front to the first character that has no equivalent; returns how many
 // bytes of it that were. `converted` has `room` for all, and is terminated. Before PostgreSQL 14 functions could only
 // convert all or fail.
@@ -194,21 +231,18 @@ inline std::size_t convert_front(Oid function, int from, int to, std::string_vie
                                       reinterpret_cast<unsigned char *>(converted), static_cast<int>(room), true);
     return static_cast<std::size_t>(consumed);
 #else
-    OidFunctionCall5(function, Int32GetDatum(from), Int32GetDatum(to), CStringGetDatum(text.data()),
-                     CStringGetDatum(converted), Int32GetDatum(static_cast<int>(text.size())));
-    return text.size();
+    if (try_convert(function, from, to, text, converted)) return text.size();
+    std::size_t at = 0;
+    std::size_t written = 0;
+    while (at < text.size()) {
+        const std::size_t size = character_size(from, text.substr(at));
+        if (size == 0 || !try_convert(function, from, to, text.substr(at, size), converted + written)) break;
+        at += size;
+        written += std::strlen(converted + written);
+    }
+    converted[written] = '\0';
+    return at;
 #endif
-}
-
-// The size of the first character of text that is not empty; 0 when it is none of the encoding, or zero.
-inline std::size_t character_size(int encoding, std::string_view text) {
-    if (text.front() == '\0') return 0;
-#if PG_VERSION_NUM >= 140000
-    const int size = pg_encoding_verifymbchar(encoding, text.data(), static_cast<int>(text.size()));
-#else
-    const int size = pg_encoding_verifymb(encoding, text.data(), static_cast<int>(text.size()));
-#endif
-    return static_cast<std::size_t>(std::max(size, 0));
 }
 
 // The size of the part of text in front that is well-formed in the encoding, without zeros.
