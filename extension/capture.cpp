@@ -85,12 +85,12 @@ PGDLLEXPORT Datum waybill_capture_truncate(PG_FUNCTION_ARGS);
 
 Datum waybill_capture(PG_FUNCTION_ARGS) {
     capture_row(row_trigger_data(fcinfo));
-    return PointerGetDatum(nullptr); // an AFTER trigger's result is ignored, a statement trigger's is null
+    return Datum{0}; // an AFTER trigger's result is ignored, a statement trigger's is null
 }
 
 Datum waybill_capture_truncate(PG_FUNCTION_ARGS) {
     capture_truncate(truncate_trigger_data(fcinfo));
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 } // extern "C"

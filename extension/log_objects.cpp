@@ -85,7 +85,7 @@ namespace {
 // The one tuple of a sequence, on its one page, changed in place (commands/sequence.c).
 class SequencePage {
 public:
-    SequencePage(Relation sequence, int lock_mode) : buffer_{ReadBuffer(sequence, 0)} {
+    SequencePage(Relation sequence, BufferLock lock_mode) : buffer_{ReadBuffer(sequence, 0)} {
         LockBuffer(buffer_, lock_mode);
     }
 

@@ -195,7 +195,7 @@ PGDLLEXPORT Datum waybill_capture_condition(PG_FUNCTION_ARGS);
 
 // The function of the disabled trigger that keeps a condition: there is nothing to do if somebody enables it.
 Datum waybill_capture_condition(PG_FUNCTION_ARGS) {
-    return PointerGetDatum(nullptr);
+    return Datum{0};
 }
 
 } // extern "C"

@@ -1,4 +1,5 @@
-// The one door to PostgreSQL's headers, and the only file that knows of differences between its versions (13 to 18).
+// The one door to PostgreSQL's headers, and the only file that knows of differences between its versions (13 to 18,
+// and 19 as of its first release candidate).
 //
 // Rules for everything behind this door: an error is a longjmp, so every type is trivially destructible and all memory
 // is palloc'ed; nothing throws; entry points are extern "C". `make lint-boundary` checks it on the object code.
@@ -53,6 +54,9 @@ extern "C" {
 #include <catalog/pg_type.h>
 #include <commands/event_trigger.h>
 #include <commands/sequence.h>
+#if PG_VERSION_NUM >= 190000
+#include <commands/sequence_xlog.h>
+#endif
 #include <commands/tablecmds.h>
 #include <commands/tablespace.h>
 #include <commands/trigger.h>
@@ -110,6 +114,7 @@ extern "C" {
 #include <utils/syscache.h>
 #include <utils/timestamp.h>
 #include <utils/tuplesort.h>
+#include <utils/tuplestore.h>
 #include <utils/typcache.h>
 #include <utils/uuid.h>
 #if PG_VERSION_NUM >= 140000
@@ -134,6 +139,15 @@ extern "C" {
 #define PGDLLEXPORT __attribute__((visibility("default")))
 
 namespace waybill {
+
+// What callbacks of the system caches are told, and LockBuffer().
+#if PG_VERSION_NUM >= 190000
+using SystemCacheId = SysCacheIdentifier;
+using BufferLock = BufferLockMode;
+#else
+using SystemCacheId = int;
+using BufferLock = int;
+#endif
 
 // The timeline on which this server writes WAL.
 inline TimeLineID current_timeline() {
@@ -297,7 +311,9 @@ inline InsertTarget open_insert_target(Relation table) {
 
 inline void insert_into_indexes(const InsertTarget &target, TupleTableSlot *row) {
     if (target.table->ri_NumIndices == 0) return;
-#if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+    ExecInsertIndexTuples(target.table, target.state, 0, row, NIL, nullptr);
+#elif PG_VERSION_NUM >= 160000
     ExecInsertIndexTuples(target.table, row, target.state, false, false, nullptr, NIL, false);
 #elif PG_VERSION_NUM >= 140000
     ExecInsertIndexTuples(target.table, row, target.state, false, false, nullptr, NIL);
@@ -343,7 +359,9 @@ inline void rebuild_indexes(Oid table) {
 }
 
 inline IndexScanDesc begin_index_scan(Relation heap, Relation index, Snapshot snapshot, int keys) {
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+    return index_beginscan(heap, index, snapshot, nullptr, keys, 0, SO_NONE);
+#elif PG_VERSION_NUM >= 180000
     return index_beginscan(heap, index, snapshot, nullptr, keys, 0);
 #else
     return index_beginscan(heap, index, snapshot, keys, 0);

@@ -168,7 +168,7 @@ std::string_view array_bytes(const ElementType &element, const char *value) {
         buffer.append_int32(static_cast<std::uint32_t>(ARR_LBOUND(array)[dimension]));
     }
     const int count = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
-    const bits8 *present = ARR_NULLBITMAP(array);
+    const std::uint8_t *present = ARR_NULLBITMAP(array);
     const char *at = ARR_DATA_PTR(array);
     for (int i = 0; i < count; ++i) {
         if (present != nullptr && att_isnull(i, present)) {

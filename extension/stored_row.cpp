@@ -27,7 +27,7 @@ void StoredRow::read(TupleTableSlot *slot, std::span<const AttributeLayout> layo
     HeapTuple row = ExecFetchSlotHeapTuple(slot, false, nullptr);
     // Attributes that were added, with a default or not, since the row was stored.
     if (HeapTupleHeaderGetNatts(row->t_data) < layouts.size()) row = heap_expand_tuple(row, slot->tts_tupleDescriptor);
-    const bits8 *present = HeapTupleHasNulls(row) ? row->t_data->t_bits : nullptr;
+    const std::uint8_t *present = HeapTupleHasNulls(row) ? row->t_data->t_bits : nullptr;
     const char *at = reinterpret_cast<const char *>(row->t_data) + row->t_data->t_hoff;
     for (std::size_t i = 0; i < layouts.size(); ++i) {
         if (present != nullptr && att_isnull(static_cast<int>(i), present)) {

@@ -52,17 +52,17 @@ bool condition_can_change(const CacheEntry &entry) {
     return has_condition(entry) && can_change(*entry.info->condition);
 }
 
-void type_changed(Datum, int, uint32) {
+void type_changed(Datum, SystemCacheId, uint32) {
     invalidate_if([](const CacheEntry &entry) {
         return entry.info == nullptr || entry.info->depends_on_types || condition_can_change(entry);
     });
 }
 
-void function_changed(Datum, int, uint32) {
+void function_changed(Datum, SystemCacheId, uint32) {
     invalidate_if(condition_can_change);
 }
 
-void schema_changed(Datum, int, uint32) {
+void schema_changed(Datum, SystemCacheId, uint32) {
     invalidate_all();
 }
 
