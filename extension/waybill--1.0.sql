@@ -32,12 +32,14 @@ $$;
 ---------------------------------------------------------------------------------------------------------------------
 
 -- Tells databases apart in positions, also a restored dump from its original, and a copy by CREATE DATABASE ... TEMPLATE,
--- which has an oid of its own.
+-- which has an oid of its own. (As has one that pg_upgrade moved to PostgreSQL 13 or 14; from 15 on it keeps the oid.)
 CREATE TABLE waybill_internal.original_source (id uuid NOT NULL, database oid NOT NULL);
 CREATE VIEW waybill.source AS
-SELECT CASE WHEN s.database = d.oid THEN s.id ELSE pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat(s.id, '/', d.oid), 'UTF8')), 'hex'), 32)::uuid END AS id
+SELECT CASE WHEN s.database = d.oid THEN s.id ELSE pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.concat(s.id, '/', d.oid), 'UTF8')), 'hex'), 32)::uuid END AS id,
+       s.id AS original_id
 FROM waybill_internal.original_source s, pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database();
-COMMENT ON VIEW waybill.source IS 'the id of this database in positions';
+COMMENT ON VIEW waybill.source IS
+    'the id of this database in positions; the original_id is another in a copy by CREATE DATABASE ... TEMPLATE, and after pg_upgrade to PostgreSQL 13 or 14';
 
 -- The commit order: each transaction that changed captured tables draws its commit sequence number (csn) at pre-commit
 -- and holds the sequence's lock until it is visible; see safe_csn(). The numbers between are for the places of prepared

@@ -81,8 +81,9 @@ struct Change {
 
 // The database the changes come from, for envelopes and positions.
 struct Source {
-    std::string id;       // waybill.source.id, a uuid
-    std::string database; // name of the database
+    std::string id;          // waybill.source.id, a uuid
+    std::string database;    // name of the database
+    std::string original_id; // another when the database is a copy, or got a new oid from pg_upgrade
 };
 
 } // namespace waybill

@@ -182,8 +182,8 @@ void PgChangeLog::check_privileges() {
 }
 
 Stream PgChangeLog::find_stream() {
-    const PgResult found = query("SELECT s.id, (SELECT id::text FROM waybill.source LIMIT 1) "
-                                 "FROM waybill.stream s WHERE s.name = $1",
+    const PgResult found = query("SELECT s.id, d.id::text, d.original_id::text "
+                                 "FROM waybill.stream s, waybill.source d WHERE s.name = $1 LIMIT 1",
                                  {stream_});
     if (found.rows() == 0)
         throw PgError("42704", false,
@@ -192,7 +192,7 @@ Stream PgChangeLog::find_stream() {
                           "'), or name another one in stream.name");
     return {.id = found.int32(0, 0),
             .name = stream_,
-            .source = {.id = found.text(0, 1), .database = connection_->database()}};
+            .source = {.id = found.text(0, 1), .database = connection_->database(), .original_id = found.text(0, 2)}};
 }
 
 void PgChangeLog::prepare() {

@@ -129,6 +129,11 @@ Stream Pump::open_log() {
     if (!std::exchange(rules_are_told_, true))
         for (const IdleRule &rule : trial->idle_rules(tables))
             if (rule.hides) log_.warning("{}", rule.text);
+    if (stream.source.id != stream.source.original_id && !std::exchange(source_is_told_, true))
+        log_.info(
+            "the database is a copy, or was moved by pg_upgrade to PostgreSQL 13 or 14: positions have a source id "
+            "of its own, and what the original had not acknowledged is sent with it",
+            {{"source", stream.source.id}, {"original_source", stream.source.original_id}});
     return stream;
 }
 

@@ -45,7 +45,8 @@ private:
     Log &log_;
     PumpOptions options_;
     Backoff backoff_;
-    bool rules_are_told_ = false;            // those that keep nothing back
+    bool rules_are_told_ = false; // those that keep nothing back
+    bool source_is_told_ = false;
     std::optional<TimePoint> failing_since_; // the first of the failures in a row
     bool suspects_session_ = false;          // the last failure may have been of its session only
     Outage outage_;
