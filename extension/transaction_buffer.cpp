@@ -6,6 +6,7 @@
 #include "chunk_stream.hpp"
 #include "log_objects.hpp"
 #include "made_changes.hpp"
+#include "ordered_changes.hpp"
 #include "row_encoder.hpp"
 #include "scope.hpp"
 #include "settings.hpp"
@@ -17,33 +18,22 @@ namespace waybill {
 
 namespace {
 
-// Where the stream stood when the first change of a subtransaction came.
+// The state when the first change of a subtransaction came.
 struct Savepoint {
     SubTransactionId subtransaction;
-    StreamPosition start;
-    CommandOrder::Number last_recorded;
-    CommandOrder::Mark commands;
+    OrderedChanges::Mark changes;
     MadeChanges::Mark made;
     std::uint32_t changes_in_progress;
-};
-
-// Where the changes begin that command_order.hpp may have to put in order, and the number recorded before them.
-struct Window {
-    StreamPosition start;
-    CommandOrder::Number recorded_before;
 };
 
 // Lives in TopTransactionContext from the transaction's first change to its end.
 struct TransactionBuffer {
     MemoryContext context;
-    ChunkStream changes;
+    OrderedChanges changes;
     Savepoint *savepoints; // innermost last; only subtransactions that made changes
     std::size_t savepoint_count;
     std::size_t savepoint_capacity;
-    CommandOrder commands;
     MadeChanges made;
-    Window window;
-    CommandOrder::Number last_recorded;
     CommandId last_command;
     TimestampTz client_command;        // when it came, that of the last change
     std::uint32_t changes_in_progress; // one inside the other: an output function may make changes
@@ -78,23 +68,12 @@ Chunk *first_chunk() {
     return chunk;
 }
 
-void *resize_block(void *context, void *block, std::size_t bytes) {
-    return block == nullptr ? MemoryContextAllocHuge(static_cast<MemoryContext>(context), bytes)
-                            : repalloc_huge(block, bytes);
-}
-
-void check_interrupts() {
-    CHECK_FOR_INTERRUPTS();
-}
-
 void create_buffer() {
     MemoryContext context = AllocSetContextCreate(TopTransactionContext, "waybill changes", ALLOCSET_DEFAULT_SIZES);
     auto *created = static_cast<TransactionBuffer *>(MemoryContextAllocZero(context, sizeof(TransactionBuffer)));
     created->context = context;
     created->changes.use(context, settings::buffer_size(), first_chunk());
-    created->commands.use(resize_block, context, check_interrupts);
     created->made.use(context);
-    created->last_recorded = created->window.recorded_before = static_cast<CommandOrder::Number>(-1);
     created->last_command = InvalidCommandId;
     created->moved_rows.use(context);
     created->client_command = GetCurrentStatementStartTimestamp();
@@ -126,75 +105,17 @@ void mark_savepoint() {
         buffer->savepoint_capacity = capacity;
     }
     buffer->savepoints[buffer->savepoint_count++] = {.subtransaction = current,
-                                                     .start = buffer->changes.end(),
-                                                     .last_recorded = buffer->last_recorded,
-                                                     .commands = buffer->commands.mark(),
+                                                     .changes = buffer->changes.mark(),
                                                      .made = buffer->made.mark(),
                                                      .changes_in_progress = buffer->changes_in_progress};
 }
 
 // Drops what came since a savepoint. Called in an abort.
 void roll_back(const Savepoint &savepoint) {
-    buffer->changes.truncate(savepoint.start);
-    buffer->last_recorded = savepoint.last_recorded;
+    buffer->changes.restore(savepoint.changes);
     buffer->last_command = InvalidCommandId;
     buffer->changes_in_progress = savepoint.changes_in_progress;
     buffer->made.restore(savepoint.made);
-    if (!buffer->commands.restore(savepoint.commands))
-        buffer->window = {.start = savepoint.start, .recorded_before = savepoint.last_recorded};
-}
-
-void keep_runs_for_savepoint() {
-    const Savepoint *innermost = innermost_savepoint();
-    buffer->commands.keep_for(innermost == nullptr ? nullptr : &innermost->commands);
-}
-
-std::uint32_t zigzag(CommandOrder::Number distance) {
-    return distance << 1 ^ (distance >> 31 != 0 ? 0xFFFFFFFF : 0);
-}
-
-CommandOrder::Number unzigzag(std::uint32_t rank) {
-    return rank >> 1 ^ ((rank & 1) != 0 ? 0xFFFFFFFF : 0);
-}
-
-// What stretch of the order a record belongs to, told from the records before it.
-struct Places {
-    std::span<const CommandOrder::Stretch> stretches;
-    CommandOrder::Number last;
-};
-
-std::uint64_t place_of_next(void *context, std::uint32_t rank) {
-    auto &places = *static_cast<Places *>(context);
-    places.last += 1 + unzigzag(rank);
-    // A row that was on its way to another partition when the window began comes first.
-    const CommandOrder::Number begin = places.stretches.front().first;
-    if (static_cast<std::int32_t>(places.last - begin) < 0) return 0;
-    const auto behind = std::upper_bound(places.stretches.begin(), places.stretches.end(), places.last - begin,
-                                         [begin](CommandOrder::Number distance, const CommandOrder::Stretch &stretch) {
-                                             return distance < stretch.first - begin;
-                                         });
-    // In a stretch by number: such a row may be recorded late.
-    return ((behind - 1)->place + std::uint64_t{1}) << 32 | (places.last - begin);
-}
-
-// Puts the changes of the window in order, and begins another one.
-void end_window() {
-    if (buffer->commands.inverted() && !(buffer->window.start == buffer->changes.end())) {
-        Places places{.stretches = buffer->commands.stretches(), .last = buffer->window.recorded_before};
-        buffer->changes.sort(buffer->window.start, place_of_next, &places);
-    }
-    buffer->commands.begin_window();
-    buffer->window = {.start = buffer->changes.end(), .recorded_before = buffer->last_recorded};
-}
-
-// No savepoint may be rolled back to the middle of what is put in order. (There is none: a savepoint inside a statement
-// whose changes wait to be captured ends before they are.)
-bool is_window_behind_savepoint() {
-    const Savepoint *innermost = innermost_savepoint();
-    if (innermost == nullptr) return true;
-    const StreamPosition &start = buffer->window.start;
-    return innermost->start.chunks < start.chunks ||
-           (innermost->start.chunks == start.chunks && innermost->start.last_size <= start.last_size);
 }
 
 // Rows that were on their way to another partition, in a statement of that subtransaction which is done.
@@ -203,22 +124,8 @@ void record_moved_rows(SubTransactionId subtransaction) {
         append_to_transaction(encode_removal(*moved), moved->number);
 }
 
-void check_window() {
-    if (buffer->commands.window_size() > CommandOrder::max_window &&
-        (buffer->commands.inverted() || !buffer->moved_rows.empty()))
-        ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-                errmsg("a statement changes too many rows to put them in the order in which they were changed"),
-                errdetail("Where statements in triggers or functions, or rows that leave a partition for none, change "
-                          "captured tables inside a statement, these can be %u rows.",
-                          CommandOrder::max_window),
-                errhint("Change fewer rows by one statement."));
-}
-
-// Ends the window when nothing can have to be put in front of what is in it.
 void end_complete_window() {
-    if (buffer->changes_in_progress == 0 && buffer->commands.complete() && buffer->moved_rows.empty() &&
-        (!buffer->commands.inverted() || is_window_behind_savepoint()))
-        end_window();
+    if (buffer->changes_in_progress == 0 && buffer->moved_rows.empty()) buffer->changes.end_complete_window();
 }
 
 // Whatever the client had sent before is done, triggers and all: nothing of it waits to be captured.
@@ -227,8 +134,8 @@ void settle_client_command() {
     if (command == buffer->client_command) return;
     buffer->client_command = command;
     record_moved_rows(GetCurrentSubTransactionId());
-    buffer->made.settle(buffer->commands.captured());
-    buffer->commands.set_complete();
+    buffer->made.settle(buffer->changes.captured());
+    buffer->changes.set_complete();
     end_complete_window();
 }
 
@@ -274,10 +181,10 @@ void log_changes(void (*append)(Oid commit_sequence, ChunkStream &context, Chunk
     if (buffer == nullptr) return;
     if (!buffer->changes.empty() && belongs_to_present_extension()) {
         store_new_shapes();
-        end_window();
+        ChunkStream &changes = buffer->changes.in_order();
         ChunkStream context = context_record();
-        if (context.absorb(buffer->changes)) buffer->changes.close();
-        append(buffer->commit_sequence, context, buffer->changes);
+        if (context.absorb(changes)) changes.close();
+        append(buffer->commit_sequence, context, changes);
         context.close();
     }
     buffer->changes.close();
@@ -321,7 +228,8 @@ void subtransaction_event(SubXactEvent event, SubTransactionId own, SubTransacti
         else
             innermost->subtransaction = parent;
     }
-    keep_runs_for_savepoint();
+    innermost = innermost_savepoint();
+    buffer->changes.keep_for(innermost == nullptr ? nullptr : &innermost->changes);
 }
 
 } // namespace
@@ -336,12 +244,12 @@ CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &tabl
     // While a statement's changes are captured one after the other, only its own table can have others.
     if (!counted || call.command != buffer->last_command) made = buffer->made.count();
     buffer->last_command = call.command;
-    const CommandOrder::Number number = buffer->commands.capture({.command = call.command,
-                                                                  .consumer = call.consumer,
-                                                                  .depth = static_cast<std::uint32_t>(trigger_depth()),
-                                                                  .made = made,
-                                                                  .counted = counted || !call.counted});
-    check_window();
+    const CommandOrder::Number number = buffer->changes.capture({.command = call.command,
+                                                                 .consumer = call.consumer,
+                                                                 .depth = static_cast<std::uint32_t>(trigger_depth()),
+                                                                 .made = made,
+                                                                 .counted = counted || !call.counted},
+                                                                !buffer->moved_rows.empty());
     ++buffer->changes_in_progress;
     return number;
 }
@@ -367,10 +275,7 @@ void note_truncated(std::uint32_t tables) {
 
 void append_to_transaction(const EncodedChange &change, CommandOrder::Number number) {
     mark_savepoint();
-    const CommandOrder::Number distance = number - buffer->last_recorded - 1;
-    if (distance >> 31 != 0) buffer->commands.set_inverted();
-    buffer->changes.append(finish_record(change, zigzag(distance)), true);
-    buffer->last_recorded = number;
+    buffer->changes.append(change, number);
 }
 
 void keep_moved_row(const TriggerCall &call, const TableInfo &table, CommandOrder::Number number) {
