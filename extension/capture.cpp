@@ -48,6 +48,7 @@ void record(TriggerCall &call, const TableInfo &table) {
 void capture_row(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (data.tg_trigger->tgoid != table.trigger) return; // another one of the same table records, or none
+    if (const std::uint32_t tables = find_truncated(); tables > 0) note_truncated(tables);
     TriggerCall call = row_change(data);
     record(call, table);
 }
@@ -59,8 +60,10 @@ void capture_truncate(const TriggerData &data) {
     if (table.published_relation != table.relation) {
         // A partition by itself: its rows go, those of its root stay. (A partitioned one has none; its leaves come
         // too.)
-        if (TRIGGER_FIRED_BEFORE(data.tg_event) && data.tg_relation->rd_rel->relkind == RELKIND_RELATION &&
-            !is_announced(table.published_relation)) {
+        if (!TRIGGER_FIRED_BEFORE(data.tg_event) || data.tg_relation->rd_rel->relkind != RELKIND_RELATION) return;
+        if (is_announced(table.published_relation)) {
+            announce_partition(table.published_relation, *data.tg_relation);
+        } else {
             for_each_row_to_truncate(data, [&](TriggerCall removal) { record(removal, table); });
             announce_removal(*data.tg_relation);
         }

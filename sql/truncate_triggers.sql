@@ -94,6 +94,21 @@ DROP TRIGGER " before" ON plain;
 DROP TRIGGER zzz ON plain;
 DROP TRIGGER zzz_after ON plain;
 
+-- What writes behind the truncation and before it is recorded: another table's trigger, and one whose name comes first.
+CREATE TRIGGER after AFTER TRUNCATE ON stranger FOR EACH STATEMENT EXECUTE FUNCTION write();
+SELECT fill();
+TRUNCATE stranger, t, plain;
+SELECT replay('t'), replay('plain');
+CREATE TRIGGER " after" AFTER TRUNCATE ON plain FOR EACH STATEMENT EXECUTE FUNCTION write();
+CREATE TRIGGER " after" AFTER TRUNCATE ON t FOR EACH STATEMENT EXECUTE FUNCTION write();
+SELECT fill();
+TRUNCATE plain;
+TRUNCATE t, plain;
+SELECT replay('t'), replay('plain');
+DROP TRIGGER " after" ON plain;
+DROP TRIGGER " after" ON t;
+DROP TRIGGER after ON stranger;
+
 -- The trigger that would have recorded an earlier TRUNCATE of the root is disabled.
 DELETE FROM t;
 ALTER TABLE t DISABLE TRIGGER "!waybill_capture_truncate";
