@@ -283,7 +283,8 @@ void PgChangeLog::close() noexcept {
     asked_ = Asked::nothing;
 }
 
-// By the triggers, not by waybill.captured_tables: that looks at the tables themselves, which somebody may have locked.
+// By the triggers, not by waybill.captured_tables, which looks at much more. The columns that enable_capture() was
+// given as the key are arguments of the trigger, behind a word; each ends with a zero byte.
 std::vector<Shape> PgChangeLog::captured_tables() {
     const PgResult rows = query(R"(
         SELECT c.oid::int8, waybill.utf8(n.nspname::text), waybill.utf8(c.relname::text),
@@ -291,12 +292,16 @@ std::vector<Shape> PgChangeLog::captured_tables() {
                    SELECT a.attname FROM pg_attribute a -- none that is virtual: it is in no change
                    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v'
                    ORDER BY a.attnum))::text),
-               waybill.utf8(array_to_json(ARRAY(
-                   SELECT a.attname FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)
+               waybill.utf8(array_to_json(CASE WHEN cardinality(t.key) > 0 THEN t.key ELSE ARRAY(
+                   SELECT a.attname::text FROM pg_index i, unnest(i.indkey) WITH ORDINALITY k (number, place)
                    JOIN pg_attribute a ON a.attnum = k.number
                    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND k.place <= i.indnkeyatts
-                   ORDER BY k.place))::text)
-        FROM (SELECT DISTINCT tgrelid FROM pg_trigger
+                   ORDER BY k.place) END)::text)
+        FROM (SELECT DISTINCT ON (tgrelid) tgrelid, CASE WHEN tgargs <> '' THEN ARRAY(
+                  SELECT convert_from(decode(m.argument[1], 'hex'), getdatabaseencoding())
+                  FROM regexp_matches(encode(tgargs, 'hex'), '((?:(?!00)[0-9a-f]{2})+)00', 'g') WITH ORDINALITY m (argument, place)
+                  WHERE m.place > 1 ORDER BY m.place) END AS key
+              FROM pg_trigger
               WHERE tgparentid = 0 AND tgfoid IN (SELECT p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                                                   WHERE n.nspname = 'waybill_internal' AND p.proname = 'capture')) t
         JOIN pg_class c ON c.oid = t.tgrelid
@@ -331,10 +336,11 @@ std::vector<Capture> PgChangeLog::captures() {
                                 {stream_});
     std::vector<Capture> captures(static_cast<std::size_t>(rows.rows()));
     for (int row = 0; row < rows.rows(); ++row)
-        captures[static_cast<std::size_t>(row)] = {.relation = static_cast<std::uint32_t>(rows.int64(row, 0)),
-                                                   .table = rows.text(row, 1),
-                                                   .key = rows.is_null(row, 2) ? std::nullopt : std::optional{parse_names(rows.text(row, 2))},
-                                                   .problem = rows.text(row, 3)};
+        captures[static_cast<std::size_t>(row)] = {
+            .relation = static_cast<std::uint32_t>(rows.int64(row, 0)),
+            .table = rows.text(row, 1),
+            .key = rows.is_null(row, 2) ? std::nullopt : std::optional{parse_names(rows.text(row, 2))},
+            .problem = rows.text(row, 3)};
     return captures;
 }
 
@@ -343,6 +349,17 @@ std::string PgChangeLog::publications_of_all_tables() {
                  "FROM pg_publication WHERE puballtables",
                  {})
         .text(0, 0);
+}
+
+std::vector<std::string> PgChangeLog::types() {
+    const PgResult rows = query(R"(
+        SELECT DISTINCT waybill.utf8(format_type(a.atttypid, a.atttypmod))
+        FROM (SELECT DISTINCT atttypid, atttypmod FROM pg_attribute
+              WHERE attnum > 0 AND NOT attisdropped AND attrelid IN (SELECT "table" FROM waybill.captured_tables)) a)",
+                                {});
+    std::vector<std::string> types(static_cast<std::size_t>(rows.rows()));
+    for (int row = 0; row < rows.rows(); ++row) types[static_cast<std::size_t>(row)] = rows.text(row, 0);
+    return types;
 }
 
 std::int64_t PgChangeLog::last_shape() {

@@ -23,7 +23,7 @@ struct Stream {
 // How a table is captured.
 struct Capture {
     std::uint32_t relation = 0;
-    std::string table;            // schema.table
+    std::string table;                           // schema.table
     std::optional<std::vector<std::string>> key; // under which it is captured; nothing: not known
     std::string problem;                         // empty: none
 };
@@ -131,6 +131,9 @@ public:
     [[nodiscard]] std::vector<Capture> captures();
     // Names of publications FOR ALL TABLES, which contain the extension's tables; empty when there are none.
     [[nodiscard]] std::string publications_of_all_tables();
+
+    // The types of captured columns.
+    [[nodiscard]] std::vector<std::string> types();
 
     // The greatest number of a table's definition.
     [[nodiscard]] std::int64_t last_shape();

@@ -84,6 +84,7 @@ struct Captured {
     std::vector<Capture> captures;
     std::string publications; // of all tables
     std::int64_t last_shape = 0;
+    std::vector<std::string> types; // of their columns
 };
 
 void use_captured_keys(Captured &captured) {
@@ -106,6 +107,7 @@ bool check_database(const Options &options, Waiter &waiter, Log &log, Report &re
                captured.captures = change_log.captures();
                captured.publications = change_log.publications_of_all_tables();
                captured.last_shape = change_log.last_shape();
+               if (!options.format_options.types.as_text.empty()) captured.types = change_log.types();
                use_captured_keys(captured);
            });
 }
@@ -167,10 +169,14 @@ std::map<std::string, TopicFacts> describe(const Options &options, KafkaInspecto
             report.add(
                 {Kind::advice, "whether topic " + topic + " is compacted cannot be known: " + known.unknown_because +
                                    "; to have it checked, allow the shipper's Kafka user DESCRIBE_CONFIGS on it"});
-    for (const auto &[name, value] : options.kafka.topic_config)
-        if (name == "cleanup.policy")
-            for (const std::string &topic : topics.absent)
-                facts[topic].compacted = value.find("compact") != std::string::npos;
+    for (const std::string &topic : topics.absent) {
+        TopicFacts &fact = facts[topic];
+        if (options.kafka.replication > 0) fact.replicas = options.kafka.replication;
+        for (const auto &[name, value] : options.kafka.topic_config) {
+            if (name == "cleanup.policy") fact.compacted = value.find("compact") != std::string::npos;
+            if (name == "min.insync.replicas") fact.min_insync_replicas = to_number(value);
+        }
+    }
     return facts;
 }
 
@@ -197,6 +203,7 @@ int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &w
         report.add(check_publications(captured.publications));
         report.add(check_definitions(captured.last_shape));
         report.add(check_rules(*format, captured.tables));
+        report.add(check_types(options.format_options.types.as_text, captured.types));
     }
 
     KafkaPublisher publisher(options.kafka, waiter, log);
@@ -215,6 +222,7 @@ int check(const Options &options, const Pump::MakeFormat &make_format, Waiter &w
         facts = describe(options, kafka, topics, report);
         const std::int64_t most = number_property(*make_conf(options.kafka.properties), "message.max.bytes");
         report.add(check_topics(publications, facts, most));
+        report.add(check_replicas(facts));
         // What became of the producer meanwhile: it may not be allowed to be idempotent.
         report.try_out([&] { static_cast<void>(publisher.take_delivered()); });
     }

@@ -1,6 +1,7 @@
 #include "check_tables.hpp"
 
 #include "errors.hpp"
+#include "nearest.hpp"
 
 #include <algorithm>
 #include <array>
@@ -124,6 +125,19 @@ std::vector<Finding> check_rules(const Format &format, std::span<const Shape> ta
     return findings;
 }
 
+std::vector<Finding> check_types(std::span<const Pattern> as_text, std::span<const std::string> type_names) {
+    std::vector<Finding> findings;
+    if (type_names.empty()) return findings;
+    for (const Pattern &pattern : as_text)
+        if (std::ranges::none_of(type_names, [&](const std::string &name) { return pattern.matches(name); }))
+            findings.push_back({Kind::warning, "types.as_text: \"" + pattern.text() +
+                                                   "\" matches the type of no captured column; types are named as psql "
+                                                   "shows them, with their schema if that is not pg_catalog, the "
+                                                   "nearest being " +
+                                                   nearest(pattern.text(), type_names)});
+    return findings;
+}
+
 std::vector<Finding> check_sharing(std::span<const Publication> publications,
                                    std::span<const std::string_view> other_topics,
                                    const std::map<std::string, TopicFacts> &topics) {
@@ -172,6 +186,28 @@ std::vector<Finding> check_topics(std::span<const Publication> publications,
                                     " bytes at a time (max.message.bytes), but the shipper may send " +
                                     std::to_string(message_bytes) +
                                     ", and would stop; raise that, or lower kafka.\"message.max.bytes\""});
+    return findings;
+}
+
+std::vector<Finding> check_replicas(const std::map<std::string, TopicFacts> &topics) {
+    std::vector<Finding> findings;
+    std::vector<std::string> trusting;
+    for (const auto &[topic, facts] : topics) {
+        if (!facts.min_insync_replicas || !facts.replicas) continue;
+        if (*facts.min_insync_replicas > *facts.replicas)
+            findings.push_back(
+                {Kind::failure, "topic " + topic + " takes nothing: its partitions have " +
+                                    std::to_string(*facts.replicas) + " replicas, and min.insync.replicas is " +
+                                    std::to_string(*facts.min_insync_replicas) +
+                                    "; give it more replicas (topics.replication for new ones), or lower that"});
+        else if (*facts.min_insync_replicas == 1 && *facts.replicas > 1)
+            trusting.push_back(topic);
+    }
+    if (!trusting.empty())
+        findings.push_back(
+            {Kind::advice, "min.insync.replicas is 1 for " + list(trusting) +
+                               ", so what a single broker has counts as safe, and is lost with it; set it "
+                               "to 2 (topics.config for new ones)"});
     return findings;
 }
 

@@ -42,6 +42,10 @@ struct Publication {
 // Rules that do nothing.
 [[nodiscard]] std::vector<Finding> check_rules(const Format &format, std::span<const Shape> tables);
 
+// Patterns of types.as_text that match none of the names, which are those of the types of captured columns.
+[[nodiscard]] std::vector<Finding> check_types(std::span<const Pattern> as_text,
+                                               std::span<const std::string> type_names);
+
 // Topics of several tables, and tables in the topics of the shipper's other records.
 [[nodiscard]] std::vector<Finding> check_sharing(std::span<const Publication> publications,
                                                  std::span<const std::string_view> other_topics,
@@ -51,5 +55,8 @@ struct Publication {
 [[nodiscard]] std::vector<Finding> check_topics(std::span<const Publication> publications,
                                                 const std::map<std::string, TopicFacts> &topics,
                                                 std::int64_t message_bytes);
+
+// Topics that take nothing, or whose brokers may lose what they have acknowledged.
+[[nodiscard]] std::vector<Finding> check_replicas(const std::map<std::string, TopicFacts> &topics);
 
 } // namespace waybill

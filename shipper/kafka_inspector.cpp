@@ -3,12 +3,19 @@
 #include "kafka_admin.hpp"
 #include "kafka_remedy.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
 #include <vector>
 
 namespace waybill {
+
+std::optional<std::int64_t> to_number(std::string_view text) {
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+}
 
 namespace {
 
@@ -17,12 +24,6 @@ namespace {
 constexpr const char *impossible_acks = "2";
 
 constexpr std::chrono::seconds write_timeout{10};
-
-std::optional<std::int64_t> to_number(std::string_view text) {
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc{} && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
 
 TopicFacts to_facts(const rd_kafka_ConfigResource_t *topic) {
     TopicFacts facts;
@@ -38,6 +39,7 @@ TopicFacts to_facts(const rd_kafka_ConfigResource_t *topic) {
         const std::string_view value = set != nullptr ? set : "";
         if (name == "cleanup.policy") facts.compacted = value.find("compact") != std::string_view::npos;
         if (name == "max.message.bytes") facts.max_message_bytes = to_number(value);
+        if (name == "min.insync.replicas") facts.min_insync_replicas = to_number(value);
     }
     return facts;
 }
@@ -104,7 +106,29 @@ std::map<std::string, TopicFacts> KafkaInspector::describe(std::span<const std::
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(answer.get()), &count);
     for (const rd_kafka_ConfigResource_t *const topic : std::span(found, count))
         facts[rd_kafka_ConfigResource_name(topic)] = to_facts(topic);
+    count_replicas(facts);
     return facts;
+}
+
+void KafkaInspector::count_replicas(std::map<std::string, TopicFacts> &facts) {
+    const rd_kafka_metadata_t *list = nullptr;
+    const TimePoint deadline = waiter_.now() + write_timeout;
+    // An answer that comes after the wait is lost, and the next request asks anew: so each waits longer.
+    for (std::chrono::milliseconds patience = kafka::slice; list == nullptr; patience *= 2) {
+        if (waiter_.now() >= deadline) return;
+        waiter_.wait_or_stop({}, waiter_.now());
+        rd_kafka_metadata(handles_->producer.get(), 1, nullptr, &list, static_cast<int>(patience.count()));
+    }
+    const kafka::Metadata metadata(list);
+    for (const rd_kafka_metadata_topic_t &topic :
+         std::span(metadata->topics, static_cast<std::size_t>(metadata->topic_cnt))) {
+        const auto found = facts.find(topic.topic);
+        if (found == facts.end()) continue;
+        for (const rd_kafka_metadata_partition_t &partition :
+             std::span(topic.partitions, static_cast<std::size_t>(topic.partition_cnt)))
+            found->second.replicas =
+                std::min<std::int64_t>(found->second.replicas.value_or(partition.replica_cnt), partition.replica_cnt);
+    }
 }
 
 std::map<std::string, std::string> KafkaInspector::try_creating(std::span<const std::string> topics) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace waybill {
 
@@ -17,8 +18,13 @@ namespace waybill {
 struct TopicFacts {
     std::optional<bool> compacted;
     std::optional<std::int64_t> max_message_bytes;
-    std::string unknown_because; // why, if they have none
+    std::optional<std::int64_t> min_insync_replicas{};
+    std::optional<std::int64_t> replicas{}; // of the partition that has fewest
+    std::string unknown_because;          // why, if they have none
 };
+
+// The value of a topic's property; nothing when it is none.
+[[nodiscard]] std::optional<std::int64_t> to_number(std::string_view text);
 
 class KafkaInspector {
 public:
@@ -46,6 +52,7 @@ public:
 private:
     struct Handles;
 
+    void count_replicas(std::map<std::string, TopicFacts> &facts);
     bool send_impossible(std::span<const std::string> topics, std::map<std::string, Writing> &found);
 
     const KafkaOptions &options_;

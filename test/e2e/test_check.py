@@ -1,5 +1,7 @@
 """`waybill-shipper check` tells what will not work before anything is shipped; `run` says what it keeps back no more."""
 
+import contextlib
+
 import pytest
 
 from pipeline import PASSWORD
@@ -140,6 +142,39 @@ def test_a_compacted_topic(shop):
 def test_a_topic_that_would_be_compacted(shop):
     lines = check(shop.shipper(topics={"config": {"cleanup.policy": "compact,delete"}}), WRONG)
     assert_line(lines, "error", "public.visits", "compacted")
+
+
+def test_a_topic_with_fewer_replicas_than_must_be_in_sync(shop):
+    shop.broker.create_topic(shop.topic("public.orders"), configuration={"min.insync.replicas": "2"})
+    lines = check(shop.shipper(), FAILED)
+    assert_line(lines, "error", f"topic {shop.topic('public.orders')} takes nothing", "1 replicas", "min.insync.replicas is 2")
+    lines = check(shop.shipper(topics={"replication": 1, "config": {"min.insync.replicas": "2"}}), FAILED)
+    assert_line(lines, "error", f"topic {shop.topic('public.visits')} takes nothing", "topics.replication")
+
+
+def test_types_that_no_column_has(shop):
+    shop.execute("ALTER TABLE orders ADD COLUMN price numeric(10,2)")
+    lines = check(shop.shipper(types={"as_text": ["numeric.*", "money"]}, tables={"key": [".*visits=at"]}), OK)
+    assert_line(lines, "warning", "types.as_text", '"money"', "no captured column")
+    assert len(doubtful(lines)) == 1
+
+
+def test_a_table_that_somebody_alters(shop):
+    """A migration, for hours perhaps: nobody waits for it."""
+    with contextlib.closing(shop.connect(autocommit=False)) as migration, migration.cursor() as cursor:
+        cursor.execute("ALTER TABLE orders ADD COLUMN note text")
+        lines = check(shop.shipper(tables={"key": [".*visits=at"]}), OK)
+        assert_line(lines, "warning", "public.orders", "locked by process", "not looked at")
+        assert len(doubtful(lines)) == 1
+        migration.rollback()
+
+
+def test_a_key_that_capture_was_given_counts_from_the_start(shop):
+    """Masked, it would stop the shipper at the first change."""
+    shop.execute("CREATE TABLE codes (id int PRIMARY KEY, \"Code ü\" text)",
+                 "SELECT waybill.enable_capture('codes', key => '{Code ü}')")
+    done = shop.shipper(columns={"mask": [r"public\.codes\.Code.*=hidden"]}).run("--once")
+    assert done.returncode == WRONG and "a column of the table's key" in done.stderr, done.stderr
 
 
 def test_a_truncate_that_a_compacted_topic_refuses(shop):

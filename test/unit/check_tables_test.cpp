@@ -84,9 +84,14 @@ TEST_F(CheckTablesTest, FindsSettingsThatDoNotFit) {
 
 TEST_F(CheckTablesTest, TellsProblemsOfCapture) {
     try_out();
-    std::vector<Capture> captures{
-        {.relation = 1, .table = "public.orders", .key = std::vector<std::string>{"id"}, .problem = "capture is disabled"},
-        {.relation = 2, .table = "public.visits", .key = std::vector<std::string>{}, .problem = "published without a key"}};
+    std::vector<Capture> captures{{.relation = 1,
+                                   .table = "public.orders",
+                                   .key = std::vector<std::string>{"id"},
+                                   .problem = "capture is disabled"},
+                                  {.relation = 2,
+                                   .table = "public.visits",
+                                   .key = std::vector<std::string>{},
+                                   .problem = "published without a key"}};
     expect(check_capture(captures, publications_), {{Kind::warning, "table public.orders: capture is disabled"},
                                                     {Kind::warning, "table public.visits: published without a key"}});
     try_out("debezium", with({.keys = {".*visits=note"}}));
@@ -101,6 +106,29 @@ TEST_F(CheckTablesTest, TellsWhenDefinitionsAreMany) {
     expect(check_definitions(99'999), {});
     expect(check_definitions(100'000), {{Kind::advice, "numbers up to 100000 of 2147483647"}});
     expect(check_definitions(1'500'000'000), {{Kind::warning, "numbers up to 1500000000 of 2147483647"}});
+}
+
+TEST_F(CheckTablesTest, TellsPatternsOfTypesThatMatchNone) {
+    const std::vector<std::string> types{"integer", "numeric(10,2)"};
+    const std::vector<Pattern> patterns{Pattern("numeric.*", "types.as_text"), Pattern("int4", "types.as_text")};
+    expect(check_types(patterns, types),
+           {{Kind::warning, "\"int4\" matches the type of no captured column; types are named as psql shows them"}});
+    expect(check_types(patterns, {}), {});
+}
+
+TEST_F(CheckTablesTest, ComparesReplicasWithThoseThatMustBeInSync) {
+    std::map<std::string, TopicFacts> topics;
+    const auto add = [&](const char *topic, std::int64_t min_insync_replicas, std::optional<std::int64_t> replicas) {
+        topics[topic].min_insync_replicas = min_insync_replicas;
+        topics[topic].replicas = replicas;
+    };
+    add("a", 2, 1);
+    add("b", 2, 3);
+    add("c", 1, 3);
+    add("d", 1, 1); // somebody tries it out
+    add("e", 1, std::nullopt);
+    expect(check_replicas(topics), {{Kind::failure, "topic a takes nothing: its partitions have 1 replicas"},
+                                    {Kind::advice, "min.insync.replicas is 1 for c, so"}});
 }
 
 TEST_F(CheckTablesTest, FindsTablesThatShareATopic) {
