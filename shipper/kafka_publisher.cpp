@@ -410,6 +410,8 @@ void KafkaPublisher::serve(std::chrono::milliseconds wait) {
 // told once by whoever knows what waits for it; but what it has to say about properties is for whoever wrote them.
 void KafkaPublisher::write_log(std::string_view facility, std::string_view text) {
     const bool of_properties = facility == "CONFWARN";
+    // A connection that the broker closes is no error to librdkafka since 2.3, but it says why we have none.
+    if (facility == "FAIL") last_error_ = text.substr(text.starts_with('[') ? text.find("]: ") + 3 : 0);
     // A warning about each start's required property would teach people not to read warnings.
     if (of_properties && text.find("enable.gapless.guarantee is experimental") != std::string_view::npos) return;
     log_.write(of_properties && starts_ == 1 ? LogLevel::warning : LogLevel::debug,

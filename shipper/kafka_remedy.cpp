@@ -45,7 +45,8 @@ KafkaError kafka_error(int code, const std::string &text) {
             text + ": " + rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(code)) + std::string(what_to_do.text)};
 }
 
-// librdkafka tells what happened by the text alone; the texts are those of its versions 1.9 to 2.x.
+// librdkafka tells what happened by the text alone; the texts are those of its versions 1.9 to 2.15. Later ones say
+// less: that the broker closed the connection, and what was going on then.
 std::string_view connection_remedy(std::string_view reason) {
     struct Sign {
         std::string_view text;
@@ -57,10 +58,14 @@ std::string_view connection_remedy(std::string_view reason) {
     constexpr std::string_view no_certificate =
         "; the port asks for a certificate of the client: set kafka.\"ssl.certificate.location\" and "
         "kafka.\"ssl.key.location\" to one that the brokers trust";
+    constexpr std::string_view tls =
+        "; the port seems to speak TLS: set kafka.\"security.protocol\" to \"SSL\" or \"SASL_SSL\", or name a "
+        "plaintext listener's in kafka.\"bootstrap.servers\"";
+    constexpr std::string_view perhaps_sasl =
+        "; if the broker does that each time, the port seems to ask for SASL: set kafka.\"security.protocol\" to "
+        "\"SASL_SSL\" or \"SASL_PLAINTEXT\"";
     static constexpr std::array signs{
-        Sign{"connecting to a SSL listener?",
-             "; the port seems to speak TLS: set kafka.\"security.protocol\" to \"SSL\" or \"SASL_SSL\", or name a "
-             "plaintext listener's in kafka.\"bootstrap.servers\""},
+        Sign{"connecting to a SSL listener?", tls},
         Sign{"might require SASL authentication",
              "; the port seems to ask for SASL: set kafka.\"security.protocol\" to \"SASL_SSL\" or \"SASL_PLAINTEXT\""},
         Sign{"verify failed", "; set kafka.\"ssl.ca.location\" to the CA that signed the brokers' certificates, and in "
@@ -70,6 +75,9 @@ std::string_view connection_remedy(std::string_view reason) {
         Sign{"unexpected eof while reading", no_tls},
         Sign{"certificate required", no_certificate},
         Sign{"alert bad certificate", no_certificate}, // Java's word for none, and for one of another CA
+        Sign{"in state APIVERSION_QUERY", tls},
+        Sign{"closed by peer", perhaps_sasl},
+        Sign{"Send failed: Broken pipe", perhaps_sasl},
         Sign{"OAUTHBEARER token",
              "; check kafka.\"sasl.oauthbearer.token.endpoint.url\", kafka.\"https.ca.location\" and "
              "that tokens are given out there"},

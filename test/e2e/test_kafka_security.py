@@ -1,6 +1,7 @@
 """Every way in that Kafka has, with the librdkafka that `make RDKAFKA=bundled` builds: nothing is lost by any of them."""
 
 import contextlib
+from concurrent import futures
 from unittest import mock
 
 import pytest
@@ -139,6 +140,19 @@ def test_refusals(ways):
     # The broker's own word about a token that was made for others.
     with mock.patch.object(Issuer, "AUDIENCE", "others"):
         assert "issuer, audience" in refusal(ways, "oauth")
+
+
+@with_kafka(kafka.POM)
+def test_a_listener_of_another_protocol(ways, secure):
+    """As test_check.py has it, in the words of this librdkafka; side by side, since each tries for ten seconds."""
+    cases = {("PLAINTEXT", "SSL"): "seems to speak TLS", ("PLAINTEXT", "SASL_PLAINTEXT"): "seems to ask for SASL",
+             ("SSL", "PLAINTEXT"): "seems not to speak TLS", ("SASL_SSL", "SSL"): "seems not to ask for SASL",
+             ("SSL", "MTLS"): "asks for a certificate of the client"}
+    shippers = [ways.pipeline.shipper(program=BUNDLED_PROGRAM, kafka=secure.client(protocol, listener) | {
+        "ssl.certificate.location": None, "ssl.key.location": None}) for protocol, listener in cases]
+    with futures.ThreadPoolExecutor() as threads:
+        for done, words in zip(threads.map(lambda shipper: shipper.run("check"), shippers), cases.values()):
+            assert words in done.stderr, done.stderr
 
 
 @with_kafka(kafka.POM)

@@ -43,6 +43,14 @@ TEST(KafkaRemedy, TellsAPortThatAsksForSaslFromOneThatDoesNot) {
                  "check sasl.mechanisms"));
 }
 
+TEST(KafkaRemedy, KnowsTheWordsOfLaterLibraries) {
+    const std::string closed =
+        "127.0.0.1:1/bootstrap: Disconnected: connection closed by peer: receive 0 after POLLIN ";
+    EXPECT_TRUE(
+        contains(connection_remedy(closed + "(after 3ms in state APIVERSION_QUERY)"), "the port seems to speak TLS"));
+    EXPECT_TRUE(contains(connection_remedy(closed + "(after 0ms in state UP)"), "seems to ask for SASL"));
+}
+
 TEST(KafkaRemedy, TellsACertificateThatIsNotTrusted) {
     EXPECT_TRUE(
         contains(connection_remedy("SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: "
