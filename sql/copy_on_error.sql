@@ -37,4 +37,5 @@ x	1
 SELECT dense_rank() OVER (ORDER BY csn) AS tx, index, "table", op, after
 FROM waybill.changes WHERE "table" LIKE 'copy_on_error.%';
 SELECT replay('t'), replay('p');
+SET waybill.ddl_warnings = off;
 DROP SCHEMA copy_on_error CASCADE;

@@ -36,4 +36,5 @@ UPDATE p SET n = n + 1;
 UPDATE p SET id = id + 20 WHERE id = 1;
 SELECT tx, index, op, before, after FROM log WHERE "table" = 'p';
 SELECT "table", condition, problem FROM waybill.captured_tables WHERE "table" IN ('t'::regclass, 'p') ORDER BY 2;
+SET waybill.ddl_warnings = off;
 DROP SCHEMA generated_expression CASCADE;

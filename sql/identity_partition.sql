@@ -35,4 +35,5 @@ SELECT * FROM log;
 INSERT INTO p SELECT id, region FROM rest WHERE region = 'nowhere';
 DELETE FROM p;
 SELECT tx, op, key FROM log WHERE tx > 12;
+SET waybill.ddl_warnings = off;
 DROP SCHEMA identity_partition CASCADE;

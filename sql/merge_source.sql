@@ -60,4 +60,5 @@ MERGE INTO p USING (VALUES (2), (3), (7)) s (id) ON p.id = s.id
     WHEN NOT MATCHED BY TARGET THEN INSERT VALUES (s.id, 'north', 0);
 SELECT * FROM p ORDER BY id;
 SELECT replay('t'), replay('audit'), replay('p');
+SET waybill.ddl_warnings = off;
 DROP SCHEMA merge_source CASCADE;

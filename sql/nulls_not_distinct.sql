@@ -22,4 +22,5 @@ DELETE FROM t WHERE a IS NULL;
 SELECT key, problem FROM waybill.captured_tables WHERE "table" = 't'::regclass;
 SELECT * FROM log;
 SELECT replay('t');
+SET waybill.ddl_warnings = off;
 DROP SCHEMA nulls_not_distinct CASCADE;

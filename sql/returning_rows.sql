@@ -41,4 +41,5 @@ SELECT tx, op, before, after FROM log WHERE "table" = 't';
 SELECT count(*), count(*) FILTER (WHERE (l.before, l.after) IS NOT DISTINCT FROM (t.before, t.after)) AS same
 FROM (SELECT *, row_number() OVER (ORDER BY tx, index) AS i FROM log WHERE "table" = 't') l FULL JOIN told t USING (i);
 SELECT replay('t'), replay('told');
+SET waybill.ddl_warnings = off;
 DROP SCHEMA returning_rows CASCADE;

@@ -58,4 +58,5 @@ ALTER TABLE t DROP COLUMN v;
 ALTER TABLE t DROP COLUMN s;
 \set VERBOSITY default
 SELECT * FROM waybill.captured_tables WHERE "table" = 't'::regclass;
+SET waybill.ddl_warnings = off;
 DROP SCHEMA virtual_columns CASCADE;
