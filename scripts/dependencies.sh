@@ -106,7 +106,10 @@ fi
 for group in "$@"; do
     case $group in
         kafka) for kafka in kafka kafka-3.9; do "$here/maven-jars.sh" "$here/../test/rig/$kafka-pom.xml" >/dev/null; done ;;
-        consumers) "$here/maven-jars.sh" "$here/../test/consumers/pom.xml" >/dev/null ;;
-        bench) "$here/maven-jars.sh" "$here/../test/bench/debezium-pom.xml" >/dev/null ;;
+        consumers)
+            "$here/maven-jars.sh" "$here/../test/consumers/pom.xml" >/dev/null
+            "$here/maven-jars.sh" "$here/../test/rig/debezium-pom.xml" >/dev/null
+            ;;
+        bench) "$here/maven-jars.sh" "$here/../test/rig/debezium-pom.xml" >/dev/null ;;
     esac
 done

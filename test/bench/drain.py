@@ -11,7 +11,7 @@ compiles until then. Runs of waybill and of the plain producers take a second or
 times as many of them as of Debezium.
 
 Debezium is the connector 3.7.0.Final in Kafka Connect, standalone, on Java 17, with JSON without schemas, with defaults and
-for throughput (`test/bench/debezium.py` has the settings). The heap is that of Kafka's own start script, up to 2 GB. Rate
+for throughput (`test/bench/debezium_runs.py` has the settings). The heap is that of Kafka's own start script, up to 2 GB. Rate
 and processor time are steady ones, those of the second half of the backlog: a young JVM needs the first to compile what it
 runs. Neither its start nor that counts against it; the rate from the first record's arrival on is below the tables.
 
@@ -24,11 +24,11 @@ import json
 import subprocess
 import time
 
-import debezium
+import debezium_runs
 from harness import (MORE_ROUNDS, ORDERS, SERVER, Comparison, Goal, Options, Results, alternate, children_cpu_s, cpu_s,
                      fill_orders, median, shipper_conninfo, tree_cpu_s)
 from page import Page, bars, spread
-from rig import kafka, postgres
+from rig import debezium, kafka, postgres
 from rig.consumer import TopicReader
 from rig.processes import BUILD, PeakMemory
 from rig.shipper import Shipper
@@ -120,8 +120,8 @@ class Backlog:
     def debezium(self, variant: str, partitions: int) -> dict:
         slot = self._slots.pop()
         topic = self._topic(slot, partitions)
-        with debezium.Connector(self._server, self._plain, self._broker, slot=slot, prefix=slot,
-                                properties=debezium.CONFIGURATIONS[variant]) as connector:
+        with debezium_runs.connector(self._server, self._plain, self._broker, slot=slot,
+                                     properties=debezium_runs.CONFIGURATIONS[variant]) as connector:
             def wait(records: int) -> tuple:
                 there = connector.wait_records(topic, partitions, records)
                 return there, time.monotonic(), cpu_s(connector.pid), tree_cpu_s(self._server.pid)
@@ -161,13 +161,13 @@ def measure(results: Results, options: Options) -> None:
         def run_all(table: str, name: str, rows: int, rows_per_transaction: int, partitions: list[int],
                     rounds: dict[str, int]) -> None:
             """`rounds` of each variant."""
-            of_debezium = sum(count for variant, count in rounds.items() if variant in debezium.CONFIGURATIONS)
+            of_debezium = sum(count for variant, count in rounds.items() if variant in debezium_runs.CONFIGURATIONS)
             backlog = Backlog(server, broker, name, rows, rows_per_transaction, (rounds[WAYBILL] + 1) * len(partitions),
                               of_debezium * len(partitions))
             cases = [{"partitions": count, "variant": variant} for count in partitions for variant in rounds]
             # The round that does not count gives the plain producers their messages. Debezium starts a new JVM in each
             # run, so such a round would do nothing for it.
-            quick = [case for case in cases if case["variant"] not in debezium.CONFIGURATIONS]
+            quick = [case for case in cases if case["variant"] not in debezium_runs.CONFIGURATIONS]
             alternate(results, table, quick, Options(rounds=0), backlog.run)
             if PLAIN_MIMALLOC in rounds:
                 for _ in range(WARM_UP_ROWS // rows):

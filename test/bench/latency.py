@@ -7,7 +7,7 @@ against produce → consume alone: the same messages at the same rates straight 
 the machine's processors. "Server" is the one process of PostgreSQL that serves the reader.
 
 Debezium is the connector 3.7.0.Final in Kafka Connect with JSON without schemas, with defaults, for throughput and for
-latency (`test/bench/debezium.py` has the settings), on a table without waybill. Each system is started once in a round and
+latency (`test/bench/debezium_runs.py` has the settings), on a table without waybill. Each system is started once in a round and
 first has 300,000 changes to send, which do not count, so that a JVM has compiled what it runs. Both reach the server over TCP.
 """
 
@@ -21,11 +21,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import debezium
+import debezium_runs
 from harness import (ORDERS, ORDERS_ROW, SERVER, Comparison, Goal, Options, Results, alternate, cpu_s, empty_log, median,
                      shipper_conninfo)
 from page import Page, bars, spread
-from rig import kafka, postgres, processes
+from rig import debezium, kafka, postgres, processes
 from rig.consumer import TopicReader
 from rig.processes import BUILD, wait_until
 from rig.shipper import Shipper
@@ -128,7 +128,7 @@ def waybill(stage: Stage) -> Iterator[Running]:
 def connector(stage: Stage, slot: str, properties: dict[str, str]) -> Iterator[Running]:
     topic = stage.topic(f"{slot}.public.orders")
     debezium.create_slot(stage.server, PLAIN, slot)
-    with debezium.Connector(stage.server, PLAIN, stage.broker, slot=slot, prefix=slot, properties=properties) as running:
+    with debezium_runs.connector(stage.server, PLAIN, stage.broker, slot=slot, properties=properties) as running:
         running.wait_streaming()
         running.wait_records(topic, 1, stage.broker.records(topic, 1) + stage.write_many(PLAIN))
         walsenders = stage.server.query("postgres", "SELECT active_pid FROM pg_replication_slots WHERE slot_name = %s",
@@ -140,7 +140,7 @@ def connector(stage: Stage, slot: str, properties: dict[str, str]) -> Iterator[R
 # What is measured, each a generator that starts it, yields it when it can be written to, and ends it.
 SYSTEMS: dict[str, Callable[[Stage], Iterator[Running]]] = {WAYBILL: waybill, ALONE: alone} | {
     variant: functools.partial(connector, slot=f"debezium{number}", properties=properties)
-    for number, (variant, properties) in enumerate(debezium.CONFIGURATIONS.items())}
+    for number, (variant, properties) in enumerate(debezium_runs.CONFIGURATIONS.items())}
 
 
 def read_notes(file: pathlib.Path) -> dict[int, int]:
@@ -252,7 +252,7 @@ def compare(results: Results) -> list[Comparison]:
     def line(what: str, *metrics: str, **how) -> Comparison:
         return Comparison(what, shown(WAYBILL, *metrics, **how),
                           "; ".join(f"{variant.removeprefix('Debezium, ')}: {shown(variant, *metrics, **how)}"
-                                    for variant in debezium.CONFIGURATIONS))
+                                    for variant in debezium_runs.CONFIGURATIONS))
 
     return [line("Commit → consumer at 2,000 tx/s, p50 / p99 in ms", "p50", "p99"),
             line("… CPU of what ships, % of a core", "client", factor=100, digits=0)]
