@@ -19,26 +19,46 @@ auto look_at(Oid table, Look look) -> decltype(look(*Relation{})) {
     return result;
 }
 
+const char *name_of(KeySource source) {
+    switch (source) {
+    case KeySource::none: return nullptr;
+    case KeySource::named_columns: return "named columns";
+    case KeySource::primary_key: return "primary key";
+    case KeySource::replica_identity: return "replica identity";
+    case KeySource::unique_index: return "unique index";
+    }
+    return nullptr;
+}
+
 } // namespace
 
 } // namespace waybill
 
 extern "C" {
 
-PG_FUNCTION_INFO_V1(waybill_key_columns);
+PG_FUNCTION_INFO_V1(waybill_published_key);
 PG_FUNCTION_INFO_V1(waybill_condition_text);
 PG_FUNCTION_INFO_V1(waybill_partitions);
-PGDLLEXPORT Datum waybill_key_columns(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_published_key(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_condition_text(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_partitions(PG_FUNCTION_ARGS);
 
-// key_columns(table regclass) → name[]; NULL when the table is not captured, gone or locked, empty when it has no key
-Datum waybill_key_columns(PG_FUNCTION_ARGS) {
+// published_key(table regclass, OUT key name[], OUT source text); NULL when the table is not captured, gone or locked.
+// Without a key the array is empty, and the source NULL.
+Datum waybill_published_key(PG_FUNCTION_ARGS) {
     using namespace waybill;
-    const auto names = look_at(PG_GETARG_OID(0), [](const RelationData &relation) { return published_key(relation); });
-    if (!names) PG_RETURN_NULL();
-    PG_RETURN_ARRAYTYPE_P(construct_array(const_cast<Datum *>(names->data()), static_cast<int>(names->size()), NAMEOID,
-                                          NAMEDATALEN, false, TYPALIGN_CHAR));
+    const auto key = look_at(PG_GETARG_OID(0), [](const RelationData &relation) { return published_key(relation); });
+    if (!key) PG_RETURN_NULL();
+    TupleDesc descriptor;
+    if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "return type must be a row type");
+    const char *source = name_of(key->source);
+    std::array<Datum, 2> values{
+        PointerGetDatum(construct_array(const_cast<Datum *>(key->columns.data()), static_cast<int>(key->columns.size()),
+                                        NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR)),
+        source == nullptr ? Datum{0} : CStringGetTextDatum(source)};
+    std::array<bool, 2> nulls{false, source == nullptr};
+    PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values.data(), nulls.data())));
 }
 
 // condition_text(condition pg_node_tree, table regclass) → text; NULL when the table is gone or locked

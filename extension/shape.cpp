@@ -82,6 +82,20 @@ void append_base_type(StringInfo json, Oid oid, char kind) {
     ReleaseSysCache(tuple);
 }
 
+// Whether a domain, or one that it is over, does not allow nulls.
+bool is_not_null_domain(Oid type) {
+    for (;;) {
+        HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+        if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for type %u", type);
+        const auto *form = reinterpret_cast<const FormData_pg_type *>(GETSTRUCT(tuple));
+        const bool is_domain = form->typtype == TYPTYPE_DOMAIN;
+        const bool not_null = is_domain && form->typnotnull;
+        type = form->typbasetype;
+        ReleaseSysCache(tuple);
+        if (!is_domain || not_null) return not_null;
+    }
+}
+
 char *default_expression(Relation relation, AttrNumber attribute) {
     const TupleConstr *constraints = RelationGetDescr(relation)->constr;
     for (int i = 0; constraints != nullptr && i < constraints->num_defval; ++i) {
@@ -109,7 +123,12 @@ void append_column(StringInfo json, Relation relation, const FormData_pg_attribu
     escape_json(json, NameStr(attribute.attname));
     append_text_member(json, "type_name", format_type_with_typemod(attribute.atttypid, attribute.atttypmod));
     appendStringInfo(json, ",\"type\":%u,\"typmod\":%d,\"element\":%u,\"kind\":\"%c\",\"not_null\":%s", type, typmod,
-                     element, kind, is_never_null(RelationGetDescr(relation), attribute) ? "true" : "false");
+                     element, kind,
+                     is_never_null(RelationGetDescr(relation), attribute) || is_not_null_domain(attribute.atttypid) ? "true"
+                                                                                                                    : "false");
+    if (is_array ? element != declared_element : type != attribute.atttypid)
+        appendStringInfoString(json, ",\"domain\":true");
+    if (attribute.attgenerated != '\0') appendStringInfoString(json, ",\"generated\":true");
     if (attribute.atthasdef && attribute.attgenerated == '\0')
         if (const char *expression = default_expression(relation, attribute.attnum))
             append_text_member(json, "default", expression);

@@ -184,12 +184,18 @@ bool is_built_in(Oid type) {
 // Calls `look` with a row of pg_index. Without a lock: its table's is enough, and an index may be locked for long by
 // itself, as by REINDEX.
 template <typename Look>
-auto look_at_index(Oid index, Look look) {
+auto look_at_index_tuple(Oid index, Look look) {
     HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
     if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for index %u", index);
-    const auto result = look(*reinterpret_cast<const FormData_pg_index *>(GETSTRUCT(tuple)));
+    const auto result = look(tuple);
     ReleaseSysCache(tuple);
     return result;
+}
+
+template <typename Look>
+auto look_at_index(Oid index, Look look) {
+    return look_at_index_tuple(
+        index, [&](HeapTuple tuple) { return look(*reinterpret_cast<const FormData_pg_index *>(GETSTRUCT(tuple))); });
 }
 
 std::span<const AttrNumber> index_attributes(Oid index) {
@@ -201,20 +207,52 @@ std::span<const AttrNumber> index_attributes(Oid index) {
     });
 }
 
-// Deferrable primary keys count too, unlike in rd_pkindex.
-Oid primary_key_index(Relation relation) {
-    Oid found = InvalidOid;
-    List *indexes = RelationGetIndexList(relation);
-    ListCell *cell;
-    foreach (cell, indexes)
-        if (look_at_index(lfirst_oid(cell), [](const FormData_pg_index &row) { return row.indisprimary; }))
-            found = lfirst_oid(cell);
-    list_free(indexes);
-    return found;
+// Whether at any time each row has a value of its own in an index, which tells it from all others.
+bool identifies_rows(const RelationData &relation, const FormData_pg_index &index) {
+    if (!index.indisunique || !index.indisvalid || !index.indimmediate || index.indisexclusion) return false;
+    const bool all_rows = look_at_index_tuple(index.indexrelid, [](HeapTuple tuple) {
+        return heap_attisnull(tuple, Anum_pg_index_indpred, nullptr);
+    });
+    return all_rows && std::all_of(index.indkey.values, index.indkey.values + index.indnkeyatts, [&](AttrNumber number) {
+               return number > 0 && // 0: an expression
+                      is_never_null(relation.rd_att, *TupleDescAttr(relation.rd_att, number - 1));
+           });
 }
 
-// The key of a captured table, for which columns may be named, as attribute numbers. See published_key().
-std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *const> named_columns) {
+// The index whose columns are a table's key: the primary key's, deferrable ones too, unlike in rd_pkindex; the one of
+// REPLICA IDENTITY USING INDEX; the first by name of those that tell rows apart, as Debezium has it.
+struct KeyIndex {
+    Oid index = InvalidOid;
+    KeySource source = KeySource::none;
+};
+
+KeyIndex key_index(Relation relation) {
+    KeyIndex first;
+    List *indexes = RelationGetIndexList(relation);
+    const Oid identity = RelationGetReplicaIndex(relation); // once the list is made
+    const ListCell *cell;
+    foreach (cell, indexes) {
+        const Oid index = lfirst_oid(cell);
+        const KeySource source = look_at_index(index, [&](const FormData_pg_index &row) {
+            if (row.indisprimary) return KeySource::primary_key;
+            if (index == identity) return KeySource::replica_identity;
+            return identifies_rows(*relation, row) ? KeySource::unique_index : KeySource::none;
+        });
+        if (source == KeySource::none || (OidIsValid(first.index) && first.source < source)) continue;
+        if (first.source == source && std::strcmp(get_rel_name(index), get_rel_name(first.index)) > 0) continue;
+        first = {.index = index, .source = source};
+    }
+    list_free(indexes);
+    return first;
+}
+
+struct KeyAttributes {
+    std::span<const AttrNumber> numbers;
+    KeySource source = KeySource::none;
+};
+
+// The key of a captured table, for which columns may be named. See published_key().
+KeyAttributes key_attributes(Relation relation, std::span<char *const> named_columns) {
     if (!named_columns.empty()) {
         auto *attributes = static_cast<AttrNumber *>(palloc(sizeof(AttrNumber) * named_columns.size()));
         for (std::size_t i = 0; i < named_columns.size(); ++i) {
@@ -223,11 +261,11 @@ std::span<const AttrNumber> key_attributes(Relation relation, std::span<char *co
             if (attributes[i] <= 0 || !is_stored(*TupleDescAttr(RelationGetDescr(relation), attributes[i] - 1)))
                 return {};
         }
-        return {attributes, named_columns.size()};
+        return {.numbers = {attributes, named_columns.size()}, .source = KeySource::named_columns};
     }
-    if (const Oid index = primary_key_index(relation); OidIsValid(index)) return index_attributes(index);
-    if (const Oid index = RelationGetReplicaIndex(relation); OidIsValid(index)) return index_attributes(index);
-    return {};
+    const KeyIndex found = key_index(relation);
+    if (!OidIsValid(found.index)) return {};
+    return {.numbers = index_attributes(found.index), .source = found.source};
 }
 
 const TableInfo *make_table_info(const RelationData &relation) {
@@ -271,7 +309,7 @@ const TableInfo *make_table_info(const RelationData &relation) {
         info->condition = condition_of(relation, *published);
         // Rows that consumers were not to have are not published because the condition was lost.
         if (info->condition != nullptr || !arguments.has_condition) info->trigger = recorder.trigger;
-        info->shape = shape_number(published, key_attributes(published, arguments.key));
+        info->shape = shape_number(published, key_attributes(published, arguments.key).numbers);
     }
     table_close(published, AccessShareLock);
     return info;
@@ -341,19 +379,19 @@ const TableInfo *captured_table_info(Oid relation) {
     return info != nullptr && OidIsValid(info->trigger) ? info : nullptr;
 }
 
-std::optional<std::span<const Datum>> published_key(const RelationData &relation) {
+std::optional<PublishedKey> published_key(const RelationData &relation) {
     const Recorder recorder = find_recorder(relation);
     if (!OidIsValid(recorder.trigger)) return std::nullopt;
     if (!ConditionalLockRelationOid(recorder.origin.relation, AccessShareLock)) return std::nullopt;
     Relation published = table_open(recorder.origin.relation, NoLock);
-    const std::span<const AttrNumber> key =
+    const auto [key, source] =
         key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
     auto *names = static_cast<Datum *>(palloc(sizeof(Datum) * (key.size() + 1)));
     std::transform(key.begin(), key.end(), names, [&](AttrNumber number) {
         return DirectFunctionCall1(namein, CStringGetDatum(get_attname(published->rd_id, number, false)));
     });
     table_close(published, AccessShareLock);
-    return std::span<const Datum>{names, key.size()};
+    return PublishedKey{.columns = {names, key.size()}, .source = source};
 }
 
 std::uint64_t invalidation_count() {

@@ -37,10 +37,19 @@ const TableInfo &table_info(const RelationData &relation);
 // The same for a table that this transaction has changed; null when it is not captured.
 const TableInfo *captured_table_info(Oid relation);
 
-// The names of the columns that make the key under which a table's changes are published: the columns named when it was
-// captured, else the primary key, else the replica identity index. Empty when there is none, or a named column is gone;
+// In the order in which they count.
+enum class KeySource : std::uint8_t { none, named_columns, primary_key, replica_identity, unique_index };
+
+struct PublishedKey {
+    std::span<const Datum> columns; // their names
+    KeySource source;
+};
+
+// The key under which a table's changes are published: the columns named when it was captured, else the primary key,
+// else the index of REPLICA IDENTITY USING INDEX, else the first by name of the unique indexes over NOT NULL columns
+// that are not partial, not deferrable and without expressions. Empty when there is none, or a named column is gone;
 // nothing when the table is not captured.
-std::optional<std::span<const Datum>> published_key(const RelationData &relation);
+std::optional<PublishedKey> published_key(const RelationData &relation);
 
 // Grows with every invalidation of a table, a type or a schema that this backend hears of: what is as it was when the
 // number was the same needs no new look-up.

@@ -253,10 +253,10 @@ CREATE FUNCTION waybill_internal.is_heap(access_method oid) RETURNS boolean
     AS $$ SELECT amhandler = 'heap_tableam_handler'::regproc FROM pg_am WHERE oid = access_method $$;
 COMMENT ON FUNCTION waybill_internal.is_heap IS 'whether rows have what capture reads in them: the commands that made them';
 
-CREATE FUNCTION waybill_internal.key_columns("table" regclass) RETURNS name[]
-    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_key_columns';
-COMMENT ON FUNCTION waybill_internal.key_columns IS
-    'key under which a captured table is published; empty: it has none; NULL: it is not captured, or locked';
+CREATE FUNCTION waybill_internal.published_key("table" regclass, OUT key name[], OUT source text)
+    LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_published_key';
+COMMENT ON FUNCTION waybill_internal.published_key IS
+    'key under which a captured table is published, and where it comes from; empty: it has none; NULL: it is not captured, or locked';
 
 CREATE FUNCTION waybill_internal.condition_text(condition pg_node_tree, "table" regclass) RETURNS text
     LANGUAGE c STRICT STABLE AS 'MODULE_PATHNAME', 'waybill_condition_text';
@@ -574,7 +574,7 @@ COMMENT ON FUNCTION waybill_internal.enable_capture IS
 CREATE FUNCTION waybill.enable_capture("table" regclass, key name[] DEFAULT NULL, condition text DEFAULT NULL) RETURNS void
     LANGUAGE c VOLATILE SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME', 'waybill_enable_capture';
 COMMENT ON FUNCTION waybill.enable_capture IS
-    'captures the changes of a table from now on; key: columns to publish under instead of the primary key; condition: of rows that are captured';
+    'captures the changes of a table from now on; key: columns to publish under instead of the primary key, or of what else tells rows apart; condition: of rows that are captured';
 
 CREATE FUNCTION waybill_internal.disable_capture("table" regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET waybill.ddl_warnings = off AS $$
@@ -670,7 +670,8 @@ CREATE FUNCTION waybill_internal.lock_problem("table" regclass) RETURNS text
 COMMENT ON FUNCTION waybill_internal.lock_problem IS 'who keeps everybody else from a table';
 
 -- Without nested loops, which the planner chooses while statistics know nothing of thousands of tables.
-CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key name[], OUT condition text, OUT problem text)
+CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key name[], OUT key_source text, OUT condition text,
+                                                 OUT problem text)
     RETURNS SETOF record
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off AS $$
     WITH place AS MATERIALIZED (SELECT * FROM waybill_internal.capture_place),
@@ -682,23 +683,25 @@ CREATE FUNCTION waybill_internal.captured_tables(OUT "table" regclass, OUT key n
     condition AS MATERIALIZED (
         SELECT DISTINCT ON (c.relation) c.relation, waybill_internal.condition_text(c.tgqual, c.relation) AS condition
         FROM waybill_internal.capture_trigger c WHERE c.parent = 0 AND c.kind = 'condition' ORDER BY c.relation, c.name)
-    SELECT t.relation::regclass, k.key, c.condition,
+    SELECT t.relation::regclass, (k.k).key, (k.k).source, c.condition,
            coalesce(g.problem,
-                    CASE WHEN k.key IS NULL OR c.relation IS NOT NULL AND c.condition IS NULL THEN waybill_internal.lock_problem(t.relation) END,
-                    CASE WHEN k.key = '{}' THEN 'no primary key: published without a key; add one or name columns with key =>' END)
+                    CASE WHEN (k.k).key IS NULL OR c.relation IS NOT NULL AND c.condition IS NULL
+                         THEN waybill_internal.lock_problem(t.relation) END,
+                    CASE WHEN (k.k).key = '{}' THEN 'no primary key, and no unique index over NOT NULL columns: '
+                                                    'published without a key; add one or name columns with key =>' END)
     FROM waybill_internal.capture_part t
     LEFT JOIN gravest g ON g.captured = t.relation
     LEFT JOIN condition c ON c.relation = t.relation,
-         LATERAL (SELECT waybill_internal.key_columns(t.relation) AS key OFFSET 0) k
+         LATERAL (SELECT waybill_internal.published_key(t.relation) AS k OFFSET 0) k
     WHERE t.is_table
   UNION ALL
-    SELECT s.relation, NULL, NULL, 'changes of another table of its name are in the log, but it is not captured: run enable_capture()'
+    SELECT s.relation, NULL, NULL, NULL, 'changes of another table of its name are in the log, but it is not captured: run enable_capture()'
     FROM waybill_internal.swapped_table s
     $$;
 COMMENT ON FUNCTION waybill_internal.captured_tables IS 'what waybill.captured_tables shows';
 
 CREATE VIEW waybill.captured_tables AS SELECT * FROM waybill_internal.captured_tables();
-COMMENT ON VIEW waybill.captured_tables IS 'captured tables, their keys and conditions, and what is wrong with their capture';
+COMMENT ON VIEW waybill.captured_tables IS 'captured tables, their keys and where these come from, their conditions, and what is wrong with their capture';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- DDL: what others do to captured tables. In SQL and PL/pgSQL, without our library: where that is missing, DDL goes on.
@@ -769,6 +772,27 @@ $$;
 COMMENT ON FUNCTION waybill_internal.warn_of_gaps IS
     'says in the session what is wrong with the capture of a table, or of captured tables in a partition of theirs';
 
+CREATE FUNCTION waybill_internal.table_of_dropped_index(index oid) RETURNS oid
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_table_of_dropped_index';
+COMMENT ON FUNCTION waybill_internal.table_of_dropped_index IS
+    'the table of a unique index that this command has dropped; NULL: the index was not unique';
+
+-- A key that is not named comes from an index, and goes with it, or with the NOT NULL of its columns.
+CREATE FUNCTION waybill_internal.warn_of_lost_key(relation oid) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF waybill_internal.warns()
+        AND EXISTS (SELECT FROM waybill_internal.capture_part p WHERE p.relation = warn_of_lost_key.relation AND p.is_table
+                                                                  AND p.arguments IN ('', 'key\000', 'when\000'))
+        AND (waybill_internal.published_key(relation)).key = '{}' THEN
+        RAISE WARNING USING
+            MESSAGE = format('capture of table %s: it has no key any more: it is published without one', relation::regclass),
+            HINT = 'Make a unique index over NOT NULL columns, or run enable_capture() with the columns of a key.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION waybill_internal.warn_of_lost_key IS 'says in the session that a captured table has lost what was its key';
+
 -- A key is kept as the names of its columns, in the arguments of the trigger: when one is renamed it is the only name there
 -- that means nothing any more.
 CREATE FUNCTION waybill_internal.follow_renamed_column("table" regclass, attribute smallint) RETURNS void
@@ -795,7 +819,7 @@ COMMENT ON FUNCTION waybill_internal.follow_renamed_column IS 'has the key of a 
 CREATE FUNCTION waybill_internal.alteration(command pg_ddl_command) RETURNS text
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'waybill_alteration';
 COMMENT ON FUNCTION waybill_internal.alteration IS
-    'what an ALTER TABLE did that concerns capture: a partition was "attached" or "detached", or something "changed"; NULL: nothing';
+    'what an ALTER TABLE did that concerns capture: a partition was "attached" or "detached", or something "changed", or columns became "nullable"; NULL: nothing';
 
 -- A captured table, or partition of one, was altered. Looks at what that can have changed, and not at all partitions: who
 -- has thousands attaches and detaches them all day. (PostgreSQL does not tell before 16 which partition it was: one of
@@ -817,6 +841,8 @@ BEGIN
                   HAVING bool_or(t.kind = 'before truncate') AND NOT bool_or(t.kind = 'row')) t;
     ELSIF alteration = 'changed' THEN
         PERFORM waybill_internal.warn_of_gaps(relation);
+    ELSIF alteration = 'nullable' THEN
+        PERFORM waybill_internal.warn_of_lost_key(relation) WHERE EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisunique);
     END IF;
 END
 $$;
@@ -907,20 +933,24 @@ CREATE FUNCTION waybill_internal.watch_drop() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d
-                   WHERE d.object_type = 'trigger' AND starts_with(d.address_names[3], '!waybill_')) THEN
+                   WHERE d.object_type = 'trigger' AND starts_with(d.address_names[3], '!waybill_')
+                      OR d.object_type = 'index' AND EXISTS (SELECT FROM waybill_internal.capture_trigger)) THEN
         RETURN;
     END IF;
     BEGIN
+        PERFORM waybill_internal.warn_of_lost_key(c.oid)
+            FROM pg_event_trigger_dropped_objects() d, pg_class c
+            WHERE d.object_type = 'index' AND c.oid = waybill_internal.table_of_dropped_index(d.objid);
         IF waybill_internal.warns() THEN
             PERFORM waybill_internal.warn_of_drops(tg_tag);
         END IF;
     EXCEPTION WHEN OTHERS THEN
-        RAISE WARNING USING MESSAGE = format('could not check what the dropped triggers captured: %s', SQLERRM),
+        RAISE WARNING USING MESSAGE = format('could not check what was captured with what was dropped: %s', SQLERRM),
             HINT = 'Look at waybill.captured_tables.';
     END;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.watch_drop() IS 'calls warn_of_drops() when triggers of ours were dropped';
+COMMENT ON FUNCTION waybill_internal.watch_drop() IS 'warns when triggers of ours were dropped, or an index that was a key';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Reading the log: what a shipper calls
