@@ -46,6 +46,15 @@ void require_complete(const Options &options) {
     static_cast<void>(make_format(options.format, {}, options.format_options));
 }
 
+// What Debezium does unless it is told otherwise.
+Draft with_defaults_of_debezium() {
+    Draft draft;
+    draft.options.format_options.replace_null_with_default = true;
+    draft.options.format_options.extended_headers = true;
+    draft.options.format_options.skip_operations = "t";
+    return draft;
+}
+
 // How long librdkafka lets a message wait for company.
 std::chrono::milliseconds linger(const Properties &properties) {
     double linger_ms = 0;
@@ -121,12 +130,11 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
     app.set_help_flag("-h,--help", "print this and exit");
     app.require_subcommand(0, 1);
 
-    Draft draft;
-    Options &options = draft.options;
     Flags flags;
     app.add_option("-c,--config", flags.file, "TOML file; see waybill.toml.example (WAYBILL_CONFIG)")
         ->option_text("FILE");
-    app.add_flag("--once", options.pump.once, "ship all that is committed now, then exit");
+    bool once = false;
+    app.add_flag("--once", once, "ship all that is committed now, then exit");
     app.add_option("--bootstrap-servers", flags.bootstrap_servers, "Kafka's brokers: kafka.bootstrap.servers; required")
         ->option_text("HOST:PORT,…");
     add_pairs(app, "--kafka", flags.kafka, "a property of librdkafka");
@@ -147,16 +155,25 @@ Options read_options(const std::vector<std::string> &arguments, const std::map<s
     } catch (const CLI::ParseError &error) {
         throw ConfigError(std::string(error.what()) + "; waybill-shipper --help shows what is possible");
     }
-    options.command = check->parsed() ? Command::check : status->parsed() ? Command::status : Command::run;
 
     const std::string file = flags.file.empty() ? value_or_empty(environment, "WAYBILL_CONFIG") : flags.file;
-    if (!file.empty()) {
-        read_file(draft, file);
-        options.file = file;
-        options.file_holds_secret = holds_secret(options); // there is nothing else yet
-    }
-    read_environment(draft, environment);
-    read_flags(draft, app, flags);
+    const auto read = [&](Draft draft) {
+        if (!file.empty()) {
+            read_file(draft, file);
+            draft.options.file = file;
+            draft.options.file_holds_secret = holds_secret(draft.options); // there is nothing else yet
+        }
+        read_environment(draft, environment);
+        read_flags(draft, app, flags);
+        return draft;
+    };
+    Draft draft = read({});
+    // Its defaults give way to what is set anywhere.
+    if (draft.options.format_options.types.compatibility == Compatibility::debezium_3_7)
+        draft = read(with_defaults_of_debezium());
+    Options &options = draft.options;
+    options.command = check->parsed() ? Command::check : status->parsed() ? Command::status : Command::run;
+    options.pump.once = once;
     options.format_options.settings = draft.format_sections[options.format];
     options.format_options.heartbeats = options.pump.heartbeat_interval.count() > 0;
     options.kafka.delivery_timeout = options.pump.once

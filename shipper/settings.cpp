@@ -95,6 +95,9 @@ constexpr std::array settings{
                                                            "format of the messages (debezium)"),
     setting::boolean<&Options::format_options, &FormatOptions::schemas>(
         "stream.schemas", "--schemas", "put {\"schema\":…,\"payload\":…} around key and value (false)"),
+    setting::choice<compatibilities, &Options::format_options, &FormatOptions::types, &TypeOptions::compatibility>(
+        "stream.compatibility", "--compatibility",
+        "debezium-3.7: exactly what Debezium publishes by default, also where that is less (none)"),
     setting::boolean<&Options::format_options, &FormatOptions::replace_null_with_default>(
         "stream.replace_null_with_default", "--replace-null-with-default",
         "publish a null in a column with a default as the default, as Debezium does (false)"),

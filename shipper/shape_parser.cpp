@@ -87,6 +87,8 @@ Column parse_column(const Members &members) {
         column.delimiter = delimiter.front();
     }
     column.nullable = !members.boolean("not_null");
+    column.domain = members.find("domain") != nullptr && members.boolean("domain");
+    column.generated = members.find("generated") != nullptr && members.boolean("generated");
     if (members.find("default") != nullptr) column.default_expression = members.text("default");
     if (members.find("labels") != nullptr)
         for (const Json &label : members.array("labels").GetArray())

@@ -91,9 +91,42 @@ private:
     std::string element_;
 };
 
+// How many arrays there are in one of several dimensions.
+std::uint32_t first_dimension(const Value &value) {
+    if (value.kind == Value::Kind::binary) {
+        constexpr std::size_t begin = 3 * sizeof(std::uint32_t); // dimensions, nulls, type
+        if (value.bytes.size() < begin + sizeof(std::uint32_t)) throw DataError("a binary array ends too early");
+        return load_big_endian<std::uint32_t>(value.bytes.data() + begin);
+    }
+    std::uint32_t count = 0;
+    std::uint32_t depth = 0;
+    bool quoted = false;
+    for (std::size_t at = value.bytes.find('{'); at < value.bytes.size(); ++at) {
+        const char c = value.bytes[at];
+        if (c == '\\') ++at;
+        if (c == '"') quoted = !quoted;
+        if (quoted) continue;
+        if (c == '}') --depth;
+        if (c == '{' && ++depth == 2) ++count;
+    }
+    return count;
+}
+
+// Debezium has no form for an array in an array: each is a null. (Labels and the like cannot be null there.)
+void write_nulls(JsonWriter &out, const ValueType &type, std::uint32_t count) {
+    const bool cannot_be_null = type.mapping == Mapping::enumeration || type.mapping == Mapping::tsvector;
+    out.raw('[');
+    for (std::uint32_t at = 0; at < count; ++at) {
+        if (at != 0) out.raw(',');
+        out.raw(cannot_be_null ? R"("")" : "null");
+    }
+    out.raw(']');
+}
+
 } // namespace
 
 void write_array(JsonWriter &out, const ValueType &type, const Value &value) {
+    if (type.as_debezium && array_dimensions(value) > 1) return write_nulls(out, type, first_dimension(value));
     if (value.kind == Value::Kind::binary)
         walk_pg_array(value.bytes, ArrayJson(out, type));
     else

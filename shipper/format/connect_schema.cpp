@@ -13,8 +13,23 @@ struct ConnectType {
     std::string_view inner;
 };
 
-constexpr std::string_view geometry_fields =
+constexpr std::string_view geography_fields =
     R"(,"fields":[{"type":"bytes","optional":false,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}])";
+
+constexpr std::string_view geometry_fields =
+    R"(,"fields":[{"type":"bytes","optional":false,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"},)"
+    R"({"type":"map","keys":{"type":"string","optional":false},"values":{"type":"string","optional":false},)"
+    R"("optional":true,"field":"extensions"}])";
+
+constexpr std::string_view line_fields =
+    R"(,"fields":[{"type":"double","optional":false,"field":"a"},{"type":"double","optional":false,"field":"b"},)"
+    R"({"type":"double","optional":false,"field":"c"}])";
+
+constexpr std::string_view circle_fields =
+    R"(,"fields":[{"type":"struct","fields":[{"type":"double","optional":false,"field":"x"},)"
+    R"({"type":"double","optional":false,"field":"y"},{"type":"bytes","optional":true,"field":"wkb"},)"
+    R"({"type":"int32","optional":true,"field":"srid"}],"optional":false,"name":"io.debezium.data.geometry.Point",)"
+    R"-("version":1,"doc":"Geometry (POINT)","field":"center"},{"type":"double","optional":false,"field":"radius"}])-";
 
 ConnectType connect_type(Mapping mapping) {
     switch (mapping) {
@@ -84,7 +99,12 @@ ConnectType connect_type(Mapping mapping) {
                 R"({"type":"double","optional":false,"field":"y"},{"type":"bytes","optional":true,"field":"wkb"},)"
                 R"({"type":"int32","optional":true,"field":"srid"}])"};
     case Mapping::geometry: return {"struct", "io.debezium.data.geometry.Geometry", "Geometry", geometry_fields};
-    case Mapping::geography: return {"struct", "io.debezium.data.geometry.Geography", "Geography", geometry_fields};
+    case Mapping::geography: return {"struct", "io.debezium.data.geometry.Geography", "Geography", geography_fields};
+    case Mapping::line_string:
+    case Mapping::polygon:
+        return {"struct", "io.debezium.data.geometry.Geometry", "Geometry", geometry_fields};
+    case Mapping::line: return {"struct", "io.debezium.data.geometry.Line", "Geometry (LINE)", line_fields};
+    case Mapping::circle: return {"struct", "io.debezium.data.geometry.Circle", "Geometry (CIRCLE)", circle_fields};
     case Mapping::double_vector:
         return {"array", "io.debezium.data.DoubleVector", "", R"(,"items":{"type":"double","optional":false})"};
     case Mapping::float_vector:
@@ -98,9 +118,19 @@ ConnectType connect_type(Mapping mapping) {
     return {"string", "", "", ""};
 }
 
-// Debezium makes the fields of PostGIS' types optional, also those that cannot be null.
+bool is_geometry(Mapping mapping) {
+    return mapping == Mapping::geometry || mapping == Mapping::line_string || mapping == Mapping::polygon;
+}
+
+// Debezium makes the fields of these types optional, also those that cannot be null.
 bool is_always_optional(Mapping mapping) {
-    return mapping == Mapping::geometry || mapping == Mapping::geography;
+    return is_geometry(mapping) || mapping == Mapping::geography || mapping == Mapping::line ||
+           mapping == Mapping::circle;
+}
+
+// Debezium's elements may be null but for those of these types.
+bool may_be_null_in_array(Mapping mapping) {
+    return mapping != Mapping::enumeration && mapping != Mapping::tsvector;
 }
 
 void write_parameters(JsonWriter &out, const ValueType &type) {
@@ -143,7 +173,7 @@ void write_open_node(JsonWriter &out, const ValueType &type, bool optional) {
     if (!connect.name.empty()) {
         out.raw(",\"name\":");
         out.string(connect.name);
-        out.raw(",\"version\":1");
+        out.raw(is_geometry(type.mapping) ? ",\"version\":2" : ",\"version\":1");
     }
     if (!connect.doc.empty()) {
         out.raw(",\"doc\":");
@@ -154,17 +184,20 @@ void write_open_node(JsonWriter &out, const ValueType &type, bool optional) {
 
 } // namespace
 
-void write_field_schema(JsonWriter &out, const ValueType &type, bool optional, std::string_view default_json,
-                        std::string_view field) {
+void write_field_schema(JsonWriter &out, const ValueType &type, bool optional, std::string_view parameters,
+                        std::string_view default_json, std::string_view field) {
     if (type.is_array) {
         for (std::uint32_t dimension = 0; dimension < type.dimensions; ++dimension)
             out.raw("{\"type\":\"array\",\"items\":");
-        // Debezium's elements may be null but for those of enums.
-        write_open_node(out, type, type.mapping != Mapping::enumeration);
+        write_open_node(out, type, may_be_null_in_array(type.mapping));
         for (std::uint32_t dimension = 1; dimension < type.dimensions; ++dimension) out.raw("},\"optional\":true");
         out.raw(optional ? "},\"optional\":true" : "},\"optional\":false");
     } else {
         write_open_node(out, type, optional);
+    }
+    if (!parameters.empty()) {
+        out.raw(",\"parameters\":");
+        out.raw(parameters);
     }
     if (!default_json.empty()) {
         out.raw(",\"default\":");

@@ -25,7 +25,6 @@ void EventFormat::encode(const Change &change, std::int64_t now_us, MessageSink 
         check_rows(change);
         if (plans_.is_skipped(change, plan)) return;
         headers_.begin(change);
-        if (options().extended_headers) add_extended_headers();
         publish_change(change, plan, now_us, sink);
     } catch (const DataError &error) {
         throw_located(change, plan, rows_.column(), error.what());
@@ -95,6 +94,8 @@ void EventFormat::publish_event(const Event &event, const JsonWriter *key, Messa
         message.partition = Message::by_key;
         message.key = key->view();
     }
+    const std::size_t of_change = headers_.size();
+    if (options().extended_headers) add_extended_headers(); // behind those of a changed key, as Debezium has them
     const std::size_t headers = headers_.size();
     const auto publish = [&](bool wanted) {
         message.headers = headers_.all();
@@ -103,6 +104,7 @@ void EventFormat::publish_event(const Event &event, const JsonWriter *key, Messa
     };
     publish(write_event(event, message));
     if (event.op == 'd' && key != nullptr && options().tombstones) publish(write_tombstone(event, message));
+    headers_.shrink(of_change);
 }
 
 void EventFormat::write_key(JsonWriter &out, const TablePlan &plan, std::span<const Value> row) {

@@ -53,8 +53,10 @@ void write_float(JsonWriter &out, std::string_view text) {
 
 } // namespace
 
+namespace {
+
 // "key"=>"value", "other"=>NULL
-void write_hstore_object(JsonWriter &out, const Value &value) {
+void write_hstore(JsonWriter &out, const Value &value, bool escapes_pairs) {
     Scanner scanner(value, "an hstore");
     std::string unquoted;
     const auto write_quoted = [&] {
@@ -64,7 +66,7 @@ void write_hstore_object(JsonWriter &out, const Value &value) {
             scanner.skip("\\");
             unquoted += scanner.take();
         }
-        out.string(unquoted);
+        out.string(unquoted, escapes_pairs);
     };
     out.raw('{');
     while (!scanner.at_end()) {
@@ -82,31 +84,16 @@ void write_hstore_object(JsonWriter &out, const Value &value) {
     out.raw('}');
 }
 
-void write_hstore_string(JsonWriter &out, const Value &value) {
-    JsonWriter object;
-    write_hstore_object(object, value);
-    out.string(object.view());
+} // namespace
+
+void write_hstore_object(JsonWriter &out, const Value &value) {
+    write_hstore(out, value, true);
 }
 
-// Hexadecimal digits of EWKB: the order of bytes, the type with flags, the reference system when it has one.
-void write_geometry(JsonWriter &out, const Value &value) {
-    constexpr std::uint32_t has_srid = 0x20000000;
-    require_text(value);
-    const std::string wkb = pg_text::parse_hex("\\x" + std::string(value.bytes));
-    BinaryReader reader(wkb);
-    const bool little_endian = reader.bytes(1).front() == 1;
-    const auto number = [&] {
-        const std::uint32_t read = reader.uint32();
-        return little_endian ? __builtin_bswap32(read) : read;
-    };
-    out.raw("{\"wkb\":");
-    out.base64(wkb);
-    out.raw(",\"srid\":");
-    if ((number() & has_srid) != 0)
-        out.integer(static_cast<std::int32_t>(number()));
-    else
-        out.raw("null");
-    out.raw('}');
+void write_hstore_string(JsonWriter &out, const Value &value) {
+    JsonWriter object;
+    write_hstore(object, value, false);
+    out.string(object.view());
 }
 
 // [1,2.5,3]

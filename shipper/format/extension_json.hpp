@@ -1,4 +1,4 @@
-// Types of extensions as JSON, from their text: hstore, PostGIS' geometry and geography, pgvector's vectors.
+// Types of extensions as JSON, from their text: hstore, pgvector's vectors.
 #pragma once
 
 #include "../change.hpp"
@@ -12,8 +12,6 @@ namespace waybill {
 void write_hstore_object(JsonWriter &out, const Value &value);
 void write_hstore_string(JsonWriter &out, const Value &value); // the object, in a string
 
-// Debezium's structs. `wkb` is PostGIS' own, with the flag and the number of the spatial reference system in it.
-void write_geometry(JsonWriter &out, const Value &value);
 
 void write_vector(JsonWriter &out, const ValueType &type, const Value &value);
 void write_sparse_vector(JsonWriter &out, const Value &value);

@@ -92,7 +92,7 @@ void JsonWriter::grow(std::size_t count) {
     capacity_ = capacity;
 }
 
-void JsonWriter::escaped(std::string_view text) {
+void JsonWriter::escaped(std::string_view text, bool escapes_pairs) {
     const char *from = text.data();
     const char *const end = from + text.size();
     while (from != end) {
@@ -102,7 +102,7 @@ void JsonWriter::escaped(std::string_view text) {
         from = special + 1;
         if (!begins_pair(*special)) {
             advance(put_escape(room(6), *special));
-        } else if (const std::uint32_t character = read_pair(special, end); character != 0) {
+        } else if (const std::uint32_t character = escapes_pairs ? read_pair(special, end) : 0; character != 0) {
             advance(put_pair(room(12), character));
             from = special + 4;
         } else {

@@ -66,15 +66,15 @@ public:
         advance(std::to_chars(to, to + 20, value).ptr);
     }
 
-    // A string of UTF-8, with its quotes.
-    void string(std::string_view text) {
+    // A string of UTF-8, with its quotes. What is JSON in a JSON string has characters beyond U+FFFF as they are.
+    void string(std::string_view text, bool escapes_pairs = true) {
         raw('"');
-        escaped(text);
+        escaped(text, escapes_pairs);
         raw('"');
     }
 
     // The inside of a string.
-    void escaped(std::string_view text);
+    void escaped(std::string_view text, bool escapes_pairs = true);
 
     // The same for what was written as it is behind the first `from` bytes.
     void escape_from(std::size_t from);

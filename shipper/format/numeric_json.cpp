@@ -15,8 +15,12 @@ namespace waybill {
 namespace {
 
 // Writes what is no number as its name, which neither Decimal nor VariableScaleDecimal could hold: a reader of numbers
-// must fail on it rather than take it for one.
-bool write_special(JsonWriter &out, const Numeric &numeric) {
+// must fail on it rather than take it for one. Debezium has null.
+bool write_special(JsonWriter &out, const ValueType &type, const Numeric &numeric) {
+    if (type.as_debezium && numeric.kind() != Numeric::Kind::finite) {
+        out.raw("null");
+        return true;
+    }
     switch (numeric.kind()) {
     case Numeric::Kind::finite: return false;
     case Numeric::Kind::nan: out.raw("\"NaN\""); return true;
@@ -28,7 +32,7 @@ bool write_special(JsonWriter &out, const Numeric &numeric) {
 
 void write_precise(JsonWriter &out, const ValueType &type, const Value &value) {
     Numeric numeric = is_binary(value) ? Numeric::from_binary(value.bytes) : Numeric::from_text(value.bytes);
-    if (write_special(out, numeric)) return;
+    if (write_special(out, type, numeric)) return;
     if (type.mapping == Mapping::decimal) {
         numeric.set_scale(type.scale);
         return numeric.write_unscaled(out);

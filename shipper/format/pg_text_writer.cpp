@@ -322,6 +322,12 @@ void write_pg_element_text(JsonWriter &out, const ValueType &type, const Value &
     case TypeOid::uuid: return write_pg_uuid(out, bytes);
     case TypeOid::point: return write_point(out, point_of(value));
     case TypeOid::tsvector:
+    case TypeOid::lseg:
+    case TypeOid::path:
+    case TypeOid::box:
+    case TypeOid::polygon:
+    case TypeOid::line:
+    case TypeOid::circle:
     case TypeOid::unknown: break;
     }
     if (type.mapping == Mapping::string) return out.raw(bytes); // citext

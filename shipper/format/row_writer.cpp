@@ -56,7 +56,15 @@ void RowWriter::check_size(const TablePlan &plan, std::span<const Value> row) co
 void RowWriter::write_value(JsonWriter &out, const ColumnPlan &column, const Value &value) {
     column_ = &column;
     if (value.kind == Value::Kind::null) return out.raw(column.null);
-    if (column.rule.change == ColumnRule::Change::none) return waybill::write_value(out, column.type, value);
+    if (column.rule.change == ColumnRule::Change::none) {
+        const std::size_t from = out.size();
+        waybill::write_value(out, column.type, value);
+        if (column.type.as_debezium && out.view(from) == "null") { // what its type has no form for
+            out.truncate(from);
+            out.raw(column.null);
+        }
+        return;
+    }
     if (column.rule.change == ColumnRule::Change::mask) return out.raw(column.null);
     text_.clear();
     write_pg_text(text_, column.stored_type, value);

@@ -53,7 +53,8 @@ TablePlan TablePlans::make(const Shape &shape, const Dimensions &dimensions) {
         const auto position = static_cast<std::uint16_t>(at);
         ColumnPlan column = make_column(shape, position, plan.columns.empty(), dimensions);
         column.in_key = std::find(key.begin(), key.end(), position) != key.end();
-        if (options_.schemas && column.type.is_array) plan.arrays.push_back(position);
+        if (options_.schemas && column.type.is_array && !column.type.as_debezium) plan.arrays.push_back(position);
+        if (column.type.as_debezium && is_left_out_by_debezium(shape.columns[at], column.type)) continue;
         if (column.rule.published) plan.columns.push_back(std::move(column));
     }
     for (const std::uint16_t position : key)
@@ -92,6 +93,8 @@ ColumnPlan TablePlans::make_column(const Shape &shape, std::uint16_t position, b
         if (options_.replace_null_with_default)
             if (std::string value = column_default(column, plan.type); !value.empty()) plan.null = std::move(value);
         plan.absent = absent_value(column, plan.type);
+        // The null that a domain does not allow, and which comes to be there all the same.
+        if (plan.type.as_debezium && !column.nullable && plan.null == "null") plan.null = plan.absent;
         return plan;
     case ColumnRule::Change::mask: {
         JsonWriter mask; // of nulls, too, as Debezium does
@@ -141,13 +144,28 @@ void throw_located(const Change &change, const TablePlan &plan, const ColumnPlan
                     ", table " + plan.name + where + ": " + reason);
 }
 
+namespace {
+
+// What Debezium's schemas say of a column whose text is not the table's.
+std::string rule_parameters(const ColumnRule &rule) {
+    switch (rule.change) {
+    case ColumnRule::Change::none: return {};
+    case ColumnRule::Change::mask:
+    case ColumnRule::Change::hash: return R"({"masked":"true"})";
+    case ColumnRule::Change::truncate: return R"({"truncateLength":")" + std::to_string(rule.characters) + "\"}";
+    }
+    return {};
+}
+
+} // namespace
+
 void write_column_schemas(JsonWriter &out, const TablePlan &plan, const std::vector<ColumnPlan> &columns) {
     for (const ColumnPlan &one : columns) {
         if (&one != &columns.front()) out.raw(',');
         const Column &column = plan.shape.columns[one.position];
         const bool as_it_is = one.rule.change == ColumnRule::Change::none;
-        write_field_schema(out, one.type, column.nullable, as_it_is ? column_default(column, one.type) : "",
-                           column.name);
+        write_field_schema(out, one.type, column.nullable, rule_parameters(one.rule),
+                           as_it_is ? column_default(column, one.type) : "", column.name);
     }
 }
 

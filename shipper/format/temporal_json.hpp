@@ -14,14 +14,14 @@ void write_date_number(JsonWriter &out, const Value &value);
 
 enum class TimeUnit : std::uint8_t { nanosecond, microsecond, millisecond };
 void write_time_number(JsonWriter &out, const Value &value, TimeUnit unit);
-void write_timestamp_number(JsonWriter &out, const Value &value, TimeUnit unit);
-void write_interval_number(JsonWriter &out, const Value &value); // microseconds
+void write_timestamp_number(JsonWriter &out, const ValueType &type, const Value &value, TimeUnit unit);
+void write_interval_number(JsonWriter &out, const ValueType &type, const Value &value); // microseconds
 
 // Strings in ISO 8601's forms.
-void write_iso_date(JsonWriter &out, const Value &value);
-void write_iso_time(JsonWriter &out, const Value &value);
+void write_iso_date(JsonWriter &out, const ValueType &type, const Value &value);
+void write_iso_time(JsonWriter &out, const ValueType &type, const Value &value);
 void write_zoned_time(JsonWriter &out, const Value &value);
-void write_iso_timestamp(JsonWriter &out, const Value &value);
+void write_iso_timestamp(JsonWriter &out, const ValueType &type, const Value &value);
 void write_zoned_timestamp(JsonWriter &out, const ValueType &type, const Value &value);
 void write_iso_interval(JsonWriter &out, const Value &value);
 

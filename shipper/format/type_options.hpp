@@ -24,6 +24,9 @@ enum class BinaryMode : std::uint8_t { bytes, base64, base64_url_safe, hex };
 enum class IntervalMode : std::uint8_t { numeric, as_string };
 enum class HstoreMode : std::uint8_t { json, map };
 
+// Whom records have to be the same as where we publish more, or otherwise: docs/formats.md says what that is.
+enum class Compatibility : std::uint8_t { none, debezium_3_7 };
+
 // The defaults are Debezium's.
 struct TypeOptions {
     DecimalMode decimal = DecimalMode::precise;
@@ -31,6 +34,7 @@ struct TypeOptions {
     BinaryMode binary = BinaryMode::bytes;
     IntervalMode interval = IntervalMode::numeric;
     HstoreMode hstore = HstoreMode::json;
+    Compatibility compatibility = Compatibility::none;
     std::int32_t money_fraction_digits = 2; // 0 to max_money_fraction_digits
     std::vector<Pattern> as_text;           // names of types, as format_type() prints them, published as their text
 };
@@ -53,6 +57,8 @@ inline constexpr std::array<Named<BinaryMode>, 4> binary_modes{{{"bytes", Binary
                                                                 {"hex", BinaryMode::hex}}};
 inline constexpr std::array<Named<IntervalMode>, 2> interval_modes{
     {{"numeric", IntervalMode::numeric}, {"string", IntervalMode::as_string}}};
+inline constexpr std::array<Named<Compatibility>, 2> compatibilities{
+    {{"none", Compatibility::none}, {"debezium-3.7", Compatibility::debezium_3_7}}};
 inline constexpr std::array<Named<HstoreMode>, 2> hstore_modes{{{"json", HstoreMode::json}, {"map", HstoreMode::map}}};
 
 } // namespace waybill

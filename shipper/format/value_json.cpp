@@ -2,6 +2,7 @@
 
 #include "array_json.hpp"
 #include "extension_json.hpp"
+#include "geometry_json.hpp"
 #include "java_float.hpp"
 #include "numeric_json.hpp"
 #include "pg_text_writer.hpp"
@@ -9,7 +10,6 @@
 #include "temporal_json.hpp"
 
 #include <algorithm>
-#include <array>
 #include <string>
 
 namespace waybill {
@@ -115,25 +115,6 @@ void write_raw_json(JsonWriter &out, const ValueType &type, const Value &value) 
                                [](char c) { return static_cast<unsigned char>(c) < 0x20 ? ' ' : c; }));
 }
 
-// Debezium's Point: both coordinates, and once more as well-known binary.
-void write_point(JsonWriter &out, const Value &value) {
-    const Point point = point_of(value);
-    std::array<char, 21> wkb{1, 1}; // little-endian; a point
-    const auto put_little_endian = [&](std::size_t at, double coordinate) {
-        const auto bits = std::bit_cast<std::uint64_t>(coordinate);
-        for (std::size_t byte = 0; byte < 8; ++byte) wkb[at + byte] = static_cast<char>(bits >> (8 * byte) & 0xFF);
-    };
-    put_little_endian(5, point.x);
-    put_little_endian(13, point.y);
-    out.raw("{\"x\":");
-    write_java_float(out, point.x);
-    out.raw(",\"y\":");
-    write_java_float(out, point.y);
-    out.raw(",\"wkb\":");
-    out.base64({wkb.data(), wkb.size()});
-    out.raw(",\"srid\":null}");
-}
-
 } // namespace
 
 void write_value(JsonWriter &out, const ValueType &type, const Value &value) {
@@ -185,29 +166,33 @@ void write_element(JsonWriter &out, const ValueType &type, const Value &value) {
     case Mapping::bits: return write_bits(out, type, value);
     case Mapping::date:
     case Mapping::connect_date: return write_date_number(out, value);
-    case Mapping::iso_date: return write_iso_date(out, value);
+    case Mapping::iso_date: return write_iso_date(out, type, value);
     case Mapping::time_ms:
     case Mapping::connect_time: return write_time_number(out, value, TimeUnit::millisecond);
     case Mapping::time_us: return write_time_number(out, value, TimeUnit::microsecond);
     case Mapping::time_ns: return write_time_number(out, value, TimeUnit::nanosecond);
-    case Mapping::iso_time: return write_iso_time(out, value);
+    case Mapping::iso_time: return write_iso_time(out, type, value);
     case Mapping::zoned_time: return write_zoned_time(out, value);
     case Mapping::timestamp_ms:
-    case Mapping::connect_timestamp: return write_timestamp_number(out, value, TimeUnit::millisecond);
-    case Mapping::timestamp_us: return write_timestamp_number(out, value, TimeUnit::microsecond);
-    case Mapping::timestamp_ns: return write_timestamp_number(out, value, TimeUnit::nanosecond);
-    case Mapping::iso_timestamp: return write_iso_timestamp(out, value);
+    case Mapping::connect_timestamp: return write_timestamp_number(out, type, value, TimeUnit::millisecond);
+    case Mapping::timestamp_us: return write_timestamp_number(out, type, value, TimeUnit::microsecond);
+    case Mapping::timestamp_ns: return write_timestamp_number(out, type, value, TimeUnit::nanosecond);
+    case Mapping::iso_timestamp: return write_iso_timestamp(out, type, value);
     case Mapping::zoned_timestamp: return write_zoned_timestamp(out, type, value);
-    case Mapping::interval: return write_interval_number(out, value);
+    case Mapping::interval: return write_interval_number(out, type, value);
     case Mapping::iso_interval: return write_iso_interval(out, value);
     case Mapping::hstore: return write_hstore_string(out, value);
     case Mapping::hstore_map: return write_hstore_object(out, value);
     case Mapping::point: return write_point(out, value);
     case Mapping::geometry:
-    case Mapping::geography: return write_geometry(out, value);
+    case Mapping::geography: return write_geometry(out, type, value);
     case Mapping::double_vector:
     case Mapping::float_vector: return write_vector(out, type, value);
     case Mapping::sparse_vector: return write_sparse_vector(out, value);
+    case Mapping::line_string:
+    case Mapping::polygon: return write_outline(out, type, value);
+    case Mapping::line: return write_line(out, value);
+    case Mapping::circle: return write_circle(out, value);
     }
 }
 

@@ -1,5 +1,7 @@
 #include "value_type.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <string_view>
 
@@ -112,6 +114,18 @@ void set_enum(ValueType &type, const std::vector<std::string> &labels) {
     }
 }
 
+// What Debezium has structs for, and we the text.
+void set_geometry(ValueType &type) {
+    switch (type.oid) {
+    case TypeOid::lseg:
+    case TypeOid::path: type.mapping = Mapping::line_string; return;
+    case TypeOid::box:
+    case TypeOid::polygon: type.mapping = Mapping::polygon; return;
+    case TypeOid::line: type.mapping = Mapping::line; return;
+    default: type.mapping = Mapping::circle; return;
+    }
+}
+
 void set_scalar(ValueType &type, const Column &column, const TypeOptions &options) {
     const bool has_fraction = column.typmod >= 0 && column.typmod <= max_fraction_digits;
     const std::int32_t fraction = has_fraction ? column.typmod : max_fraction_digits;
@@ -140,7 +154,7 @@ void set_scalar(ValueType &type, const Column &column, const TypeOptions &option
     case TypeOid::timestamp: type.mapping = timestamp_mapping(options.time, in_ms); return;
     case TypeOid::timestamptz:
         type.mapping = Mapping::zoned_timestamp;
-        type.precision = type.is_array ? max_fraction_digits : fraction; // as Debezium does
+        type.precision = fraction;
         return;
     case TypeOid::interval:
         type.mapping = options.interval == IntervalMode::as_string ? Mapping::iso_interval : Mapping::interval;
@@ -151,12 +165,26 @@ void set_scalar(ValueType &type, const Column &column, const TypeOptions &option
     case TypeOid::xml: type.mapping = Mapping::xml; return;
     case TypeOid::point: type.mapping = Mapping::point; return;
     case TypeOid::tsvector: type.mapping = Mapping::tsvector; return;
+    case TypeOid::lseg:
+    case TypeOid::path:
+    case TypeOid::box:
+    case TypeOid::polygon:
+    case TypeOid::line:
+    case TypeOid::circle:
+        if (type.as_debezium) set_geometry(type);
+        return;
     case TypeOid::unknown: break;
     }
     if (column.kind == 'e')
         set_enum(type, column.labels);
     else
         set_extension_type(type, column.extension_type, options);
+}
+
+// Those that PostgreSQL has had from the start, and the network's addresses.
+bool is_known_by_its_text(const Column &column) {
+    constexpr std::array<std::uint32_t, 10> oids{650, 774, 829, 869, 3904, 3906, 3908, 3910, 3912, 3926};
+    return std::find(oids.begin(), oids.end(), column.element != 0 ? column.element : column.type) != oids.end();
 }
 
 // What Maxwell publishes is what MySQL's types are; the others are text.
@@ -191,9 +219,27 @@ ValueType value_type_of(const Column &column, const TypeOptions &options) {
     type.is_array = type.holds_array;
     type.oid = static_cast<TypeOid>(type.is_array ? column.element : column.type);
     type.delimiter = column.delimiter;
+    type.as_debezium = options.compatibility == Compatibility::debezium_3_7;
     set_scalar(type, column, options);
     if (any_matches(options.as_text, column.type_name)) publish_as_text(type);
     return type;
+}
+
+bool is_left_out_by_debezium(const Column &column, const ValueType &type) {
+    if (column.generated) return true;
+    if (!type.holds_array) return type.mapping == Mapping::opaque && !is_known_by_its_text(column);
+    if (column.domain && column.kind != 'e') return true;
+    switch (type.mapping) {
+    case Mapping::money:
+    case Mapping::money_string:
+    case Mapping::money_double:
+    case Mapping::interval:
+    case Mapping::iso_interval:
+    case Mapping::xml:
+    case Mapping::point: return true;
+    case Mapping::opaque: return !is_known_by_its_text(column);
+    default: return type.oid == TypeOid::name || type.oid == TypeOid::varbit;
+    }
 }
 
 void publish_as_text(ValueType &type) {

@@ -78,6 +78,11 @@ enum class Mapping : std::uint8_t {
     double_vector,
     float_vector,
     sparse_vector,
+
+    line_string, // lseg, path, as Debezium's Geometry
+    polygon,     // box, polygon
+    line,
+    circle,
 };
 
 struct ValueType {
@@ -91,9 +96,13 @@ struct ValueType {
         0;                  // decimal: digits in all; zoned_timestamp: digits of the second's fraction; bits: length
     std::int32_t scale = 0; // decimal, money: digits behind the point
     std::string allowed;    // enumeration: the labels, with commas between them
+    bool as_debezium = false; // nothing that Debezium's schemas have no form for
 };
 
 [[nodiscard]] ValueType value_type_of(const Column &column, const TypeOptions &options = {});
+
+// Whether Debezium publishes nothing of such a column.
+[[nodiscard]] bool is_left_out_by_debezium(const Column &column, const ValueType &type);
 
 // Makes it PostgreSQL's text of the whole value.
 void publish_as_text(ValueType &type);

@@ -159,17 +159,19 @@ def from_text(type_: Type, text: str | None):
             return text == "1" if type_.typmod == 1 else _bits(text)
         case "date":
             if "infinity" in text:
-                return -2147472692 if text == "infinity" else -2147472691
+                return 2146033979 if text == "infinity" else -2147472691
             return _date_days(text)
         case "time":
             return _clock_us(text) // (1000 if _milliseconds(type_) else 1)
         case "timetz":
             clock, zone = re.fullmatch(r"([\d:.]+)([+-][\d:]+)", text).groups()
-            return (_clock_us(clock) - _zone_us(zone)) % _DAY_US
+            west = _zone_us(zone)
+            return (_clock_us(clock) - west) % _DAY_US if west else _clock_us(clock)  # 24:00 is there in UTC alone
         case "timestamp":
             moment = _moment_us(text)
             if isinstance(moment, str):
-                moment = 9223372036825200000 if moment == "infinity" else -9223372036832400000
+                ends = (9223372036825200000, -9223372036832400000) if _milliseconds(type_) else (2**63 - 1, -2**63)
+                return ends[moment == "-infinity"]
             return moment // (1000 if _milliseconds(type_) else 1)
         case "timestamptz":
             return _moment_us(text)

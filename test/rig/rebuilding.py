@@ -86,11 +86,11 @@ def _plain(type_name: str, value, length: int, scale: int) -> str:
         case "bit":
             return ("1" if value else "0") if length == 1 else _bits(value, length)
         case "date":
-            return {-2147472692: "infinity", -2147472691: "-infinity"}.get(value) or "".join(_date(value))
+            return {2146033979: "infinity", -2147472691: "-infinity"}.get(value) or "".join(_date(value))
         case "time":
             return _clock(value)
         case "timestamp":
-            return {9223372036825200000: "infinity", -9223372036832400000: "-infinity"}.get(value) or _moment(value)
+            return {2**63 - 1: "infinity", -2**63: "-infinity"}.get(value) or _moment(value)
         case "timestamptz":
             return _iso(value)
         case "point":

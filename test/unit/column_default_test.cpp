@@ -54,6 +54,9 @@ TEST(ColumnDefault, LeavesOutWhatDebeziumLeavesOut) {
     EXPECT_EQ(of(790, "(1.5)::money"), "");
     EXPECT_EQ(of(1266, "'10:00:00+00'::time with time zone"), "");
     EXPECT_EQ(of(26, "'5'::oid"), "");
+    EXPECT_EQ(of(18, "'a'::\"char\""), "");
+    EXPECT_EQ(of(19, "'a'::name"), "");
+    EXPECT_EQ(of(1700, "'NaN'::numeric", ((5 << 16) | 1) + 4), ""); // a record with it could not be read
     EXPECT_EQ(of(1184, "'infinity'::timestamp with time zone"), "");
     EXPECT_EQ(of(1184, "'-infinity'::timestamp with time zone"), "");
     Column citext = column("c", 16500);

@@ -162,13 +162,13 @@ TEST_F(DebeziumFormatTest, NamesTheConnectorInHeadersWhenTold) {
     extended.run_id = "019f6368-c503-7d1e-8d07-3ff4d6dafdd1";
     use("debezium", extended);
     const auto moved = encode(Operation::update, row(int4(1)), row(int4(2)), 2, 0, 1, 2);
-    const std::string context = "waybill.position=src/1/2/5\n"
-                                "__debezium.context.connectorLogicalName=shop\n"
+    const std::string position = "waybill.position=src/1/2/5\n";
+    const std::string context = "__debezium.context.connectorLogicalName=shop\n"
                                 "__debezium.context.taskId=0\n"
                                 "__debezium.context.connectorName=postgresql\n"
                                 "__debezium.context.runId=019f6368-c503-7d1e-8d07-3ff4d6dafdd1\n";
-    EXPECT_EQ(moved[1].headers, context + "__debezium.newkey={\"id\":2}\n");
-    EXPECT_EQ(moved[2].headers, context + "__debezium.oldkey={\"id\":1}\n");
+    EXPECT_EQ(moved[1].headers, position + "__debezium.newkey={\"id\":2}\n" + context);
+    EXPECT_EQ(moved[2].headers, position + "__debezium.oldkey={\"id\":1}\n" + context);
 }
 
 constexpr std::string_view key_schema =
@@ -301,6 +301,29 @@ TEST_F(DebeziumFormatTest, PublishesANullOfAColumnWithADefaultAsThatDefaultWhenT
     EXPECT_NE(insert(values)[0].value.find(
                   R"("name":"none","price":null,"updated_at":"1970-01-01T00:00:00.000000Z","attrs":null)"),
               std::string::npos);
+}
+
+TEST_F(DebeziumFormatTest, LeavesOutWhatDebeziumLeavesOutWhenTold) {
+    FormatOptions as_debezium = options(true);
+    as_debezium.types.compatibility = Compatibility::debezium_3_7;
+    use("debezium", as_debezium);
+    shape_.columns[1].generated = true;
+    shape_.columns[2].type = 2970; // tid
+    const std::string value = insert(row(int4(1)))[0].value;
+    EXPECT_NE(value.find(R"("after":{"id":1,"updated_at":)"), std::string::npos) << value;
+    EXPECT_EQ(value.find(R"("field":"price")"), std::string::npos);
+}
+
+TEST_F(DebeziumFormatTest, SaysInItsSchemaWhichColumnsAreNotTheTables) {
+    FormatOptions shaped = options(true);
+    shaped.shaping.mask = {".*name=***"};
+    shaped.shaping.truncate = {".*attrs=4"};
+    shaped.shaping.hash = {".*price=salt"};
+    use("debezium", shaped);
+    const std::string value = insert(row(int4(1)))[0].value;
+    EXPECT_NE(value.find(R"("parameters":{"masked":"true"},"field":"name")"), std::string::npos) << value;
+    EXPECT_NE(value.find(R"("parameters":{"masked":"true"},"field":"price")"), std::string::npos);
+    EXPECT_NE(value.find(R"("parameters":{"truncateLength":"4"},"field":"attrs")"), std::string::npos);
 }
 
 TEST_F(DebeziumFormatTest, ReplacesWhatATopicCannotHave) {

@@ -112,6 +112,21 @@ TEST_F(OptionsTest, ReadsEverySectionOfTheFile) {
     EXPECT_EQ(options.log_format, LogFormat::json);
 }
 
+TEST_F(OptionsTest, TakesDebeziumsDefaultsWhereNothingElseIsSet) {
+    const Options options = read(R"(
+        [stream]
+        prefix = "shop"
+        compatibility = "debezium-3.7"
+        extended_headers = false
+        [kafka]
+        "bootstrap.servers" = "one:1"
+    )");
+    EXPECT_EQ(options.format_options.types.compatibility, Compatibility::debezium_3_7);
+    EXPECT_TRUE(options.format_options.replace_null_with_default);
+    EXPECT_EQ(options.format_options.skip_operations, "t");
+    EXPECT_FALSE(options.format_options.extended_headers);
+}
+
 TEST_F(OptionsTest, ReadsWhatShapesThePublication) {
     const Options options = read(R"(
         [stream]

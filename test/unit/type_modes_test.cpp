@@ -36,7 +36,7 @@ std::string json(const Column &column, const TypeOptions &options, const Value &
 // The schema of an optional column c, from behind its braces.
 std::string schema(const ValueType &type, bool optional = true) {
     JsonWriter out;
-    write_field_schema(out, type, optional, "", "c");
+    write_field_schema(out, type, optional, "", "", "c");
     return std::string(out.view());
 }
 
@@ -283,16 +283,18 @@ TEST(TypeModes, WriteVectors) {
 
 TEST(TypeModes, WriteGeometriesWithTheirReferenceSystem) {
     EXPECT_EQ(json(extension("geometry"), {}, testing::text("0101000020730C00001C7C613255DE6540787AA52C435C42C0")),
-              R"({"wkb":"AQEAACBzDAAAHHxhMlXeZUB4eqUsQ1xCwA==","srid":3187})");
+              R"({"wkb":"AQEAACBzDAAAHHxhMlXeZUB4eqUsQ1xCwA==","srid":3187,"extensions":null})");
     EXPECT_EQ(json(extension("geography"), {}, testing::text("0000000001")), R"({"wkb":"AAAAAAE=","srid":null})");
     EXPECT_EQ(json(extension("geometry"), {}, testing::text("00200000010000005A")),
-              R"({"wkb":"ACAAAAEAAABa","srid":90})");
+              R"({"wkb":"ACAAAAEAAABa","srid":90,"extensions":null})");
     EXPECT_THROW(json(extension("geometry"), {}, testing::text("01")), DataError);
     EXPECT_THROW(json(extension("geometry"), {}, testing::text("POINT(1 1)")), DataError);
     EXPECT_EQ(schema(value_type_of(extension("geometry")), false),
               R"({"type":"struct","fields":[{"type":"bytes","optional":false,"field":"wkb"},)"
-              R"({"type":"int32","optional":true,"field":"srid"}],"optional":true,)"
-              R"("name":"io.debezium.data.geometry.Geometry","version":1,"doc":"Geometry","field":"c"})");
+              R"({"type":"int32","optional":true,"field":"srid"},{"type":"map",)"
+              R"("keys":{"type":"string","optional":false},"values":{"type":"string","optional":false},)"
+              R"("optional":true,"field":"extensions"}],"optional":true,)"
+              R"("name":"io.debezium.data.geometry.Geometry","version":2,"doc":"Geometry","field":"c"})");
 }
 
 TEST(TypeModes, WriteTheTextOfTypesThatAreAskedFor) {
@@ -376,7 +378,7 @@ TEST(AbsentValue, IsNullOrTheDefaultOrTheZeroOfTheType) {
     EXPECT_EQ(of(extension("hstore")), "\"{}\"");
     EXPECT_EQ(of(extension("vector")), "[]");
     EXPECT_EQ(of(extension("sparsevec")), R"({"dimensions":0,"vector":[]})");
-    EXPECT_EQ(of(extension("geometry")), R"({"wkb":"AQcAAAAAAAAA","srid":null})");
+    EXPECT_EQ(of(extension("geometry")), R"({"wkb":"AQcAAAAAAAAA","srid":null,"extensions":null})");
 }
 
 TEST(MaxwellTypes, HaveZuluForUtcInTextsToo) {
@@ -419,6 +421,58 @@ TEST(MaxwellTypes, AreJsonsOwnWhereMaxwellsAre) {
     EXPECT_EQ(json(hstore, testing::text(R"("a"=>"1")")), R"({"a":"1"})");
     EXPECT_EQ(json(value_type_of_maxwell(column("c", 869)), testing::text("10.0.0.1")), "\"10.0.0.1\"");
     EXPECT_EQ(json(value_type_of_maxwell(array_column("c", 1041, 869)), testing::text("{10.0.0.1}")), "[\"10.0.0.1\"]");
+}
+
+TypeOptions as_debezium(TimeMode time = TimeMode::adaptive) {
+    TypeOptions options;
+    options.compatibility = Compatibility::debezium_3_7;
+    options.time = time;
+    return options;
+}
+
+TEST(TypeModes, PublishOnlyWhatDebeziumHasAFormForWhenTold) {
+    constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max();
+    const auto of = [](const Column &column, const std::string &value, TimeMode time = TimeMode::adaptive) {
+        return json(column, as_debezium(time), testing::binary(value));
+    };
+    const std::string nan("\0\0\0\0\xC0\0\0\0", 8);
+    EXPECT_EQ(of(column("c", 1700), nan), "null");
+    EXPECT_EQ(of(column("c", 1700, numeric_typmod(10, 2)), nan), "null");
+    EXPECT_EQ(of(column("c", 1114), int8(longest - 1)), "9223372036854775807");
+    EXPECT_EQ(of(column("c", 1114), int8(longest - 1), TimeMode::nanoseconds), "null");
+    EXPECT_EQ(of(column("c", 1186), int8(0) + int4(0) + int4(-2'136'000'000)), "-9223372036854775808");
+    EXPECT_EQ(of(column("c", 1114), int8(longest), TimeMode::isostring), R"("+292278994-08-16T23:00:00Z")");
+    EXPECT_EQ(of(column("c", 1082), int4(std::numeric_limits<std::int32_t>::min()), TimeMode::isostring),
+              R"("-5877611-06-22Z")");
+    EXPECT_EQ(of(column("c", 1083), int8(us_per_day), TimeMode::isostring), R"("00:00:00Z")");
+    EXPECT_EQ(of(array_column("c", 1007, 23), array(23, {int4(1), std::nullopt})), "[1,null]");
+    const auto text = [](const Column &column, const char *value) {
+        return json(column, as_debezium(), testing::text(value));
+    };
+    EXPECT_EQ(text(array_column("c", 1007, 23), "{{1,2},{3,4}}"), "[null,null]");
+    EXPECT_EQ(text(array_column("c", 1009, 25), R"({{"}{",b},{c,d}})"), "[null,null]");
+}
+
+TEST(TypeModes, WriteGeometryAsDebeziumsStructsWhenTold) {
+    const auto of = [](std::uint32_t type, const char *value) {
+        return json(column("c", type), as_debezium(), testing::text(value));
+    };
+    EXPECT_EQ(of(601, "[(1,2),(3,4)]"), R"({"wkb":"AQIAAAACAAAAAAAAAAAA8D8AAAAAAAAAQAAAAAAAAAhAAAAAAAAAEEA=",)"
+                                        R"("srid":null,"extensions":{"type":"lseg"}})");
+    EXPECT_EQ(of(602, "((0,0),(1,1),(1,0))"),
+              R"({"wkb":"AQIAAAADAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAPA/AAAAAAAA8D8AAAAAAADwPwAAAAAAAAAA",)"
+              R"("srid":null,"extensions":{"type":"path","closed":"true"}})");
+    EXPECT_EQ(of(603, "(3,4),(1,2)"),
+              R"({"wkb":"AQMAAAABAAAABQAAAAAAAAAAAAhAAAAAAAAAEEAAAAAAAAAIQAAAAAAAAABAAAAAAAAA8D8AAAAAAAAAQAAAAAAAAPA/AAA)"
+              R"(AAAAAEEAAAAAAAAAIQAAAAAAAABBA","srid":null,"extensions":{"type":"box"}})");
+    EXPECT_EQ(of(604, "((0,0),(1,1),(1,0))"),
+              R"({"wkb":"AQMAAAABAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADwPwAAAAAAAPA/AAAAAAAA8D8AAAAAAAAAAAAAAAAAAAAAAAA)"
+              R"(AAAAAAAA=","srid":null,"extensions":{"type":"polygon"}})");
+    EXPECT_EQ(of(628, "{1,2,3}"), R"({"a":1.0,"b":2.0,"c":3.0})");
+    EXPECT_EQ(of(718, "<(1,2),3>"),
+              R"({"center":{"x":1.0,"y":2.0,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAABA","srid":null},"radius":3.0})");
+    EXPECT_EQ(json(value_type_of(column("c", 628)), testing::text("{1,2,3}")), R"("{1,2,3}")");
+    EXPECT_THROW(of(718, "<(1,2)>"), DataError);
 }
 
 } // namespace
