@@ -11,26 +11,57 @@ namespace waybill {
 
 namespace {
 
+// Labels and the like are not optional in Debezium's arrays.
+bool cannot_be_null(const ValueType &type) {
+    return type.mapping == Mapping::enumeration || type.mapping == Mapping::tsvector;
+}
+
+// Writes elements, and notes when Debezium has no form for an array with such a one: then it has null for the whole.
+class Elements {
+public:
+    Elements(JsonWriter &out, const ValueType &type) : out_(out), type_(type) {}
+
+    void null() {
+        is_lost_ = is_lost_ || cannot_be_null(type_);
+        out_.raw("null");
+    }
+
+    void write(const Value &value) {
+        const std::size_t from = out_.size();
+        write_element(out_, type_, value);
+        const bool is_decimal = type_.mapping == Mapping::decimal || type_.mapping == Mapping::variable_decimal;
+        is_lost_ = is_lost_ || (is_decimal && out_.view(from) == "null");
+    }
+
+    [[nodiscard]] bool is_lost() const { return type_.as_debezium && is_lost_; }
+
+private:
+    JsonWriter &out_;
+    const ValueType &type_;
+    bool is_lost_ = false;
+};
+
 class ArrayJson {
 public:
-    ArrayJson(JsonWriter &out, const ValueType &type) : out_(out), type_(type) {}
+    ArrayJson(JsonWriter &out, Elements &elements) : out_(out), elements_(elements) {}
 
     void bounds(std::span<const PgArrayDimension> /*dimensions*/) {}
     void open() { out_.raw('['); }
     void close() { out_.raw(']'); }
     void separate() { out_.raw(','); }
-    void null() { out_.raw("null"); }
-    void element(std::string_view bytes) { write_element(out_, type_, {.kind = Value::Kind::binary, .bytes = bytes}); }
+    void null() { elements_.null(); }
+    void element(std::string_view bytes) { elements_.write({.kind = Value::Kind::binary, .bytes = bytes}); }
 
 private:
     JsonWriter &out_;
-    const ValueType &type_;
+    Elements &elements_;
 };
 
 // {1,NULL,"a \"quoted\" one"}, {{1,2},{3,4}}, [0:1]={1,2}
 class TextArray {
 public:
-    TextArray(JsonWriter &out, const ValueType &type, std::string_view text) : out_(out), type_(type), rest_(text) {}
+    TextArray(JsonWriter &out, Elements &elements, char delimiter, std::string_view text)
+        : out_(out), elements_(elements), delimiter_(delimiter), rest_(text) {}
 
     void write() {
         if (!rest_.empty() && rest_.front() == '[') rest_.remove_prefix(std::min(rest_.find('{'), rest_.size()));
@@ -65,7 +96,7 @@ private:
                     write_next_element();
                 const char behind = take();
                 if (behind == '}') break;
-                if (behind != type_.delimiter) fail();
+                if (behind != delimiter_) fail();
                 out_.raw(',');
             }
         }
@@ -76,17 +107,18 @@ private:
         element_.clear();
         const bool quoted = front() == '"';
         if (quoted) rest_.remove_prefix(1);
-        while (quoted ? front() != '"' : front() != '}' && front() != type_.delimiter) {
+        while (quoted ? front() != '"' : front() != '}' && front() != delimiter_) {
             if (front() == '\\') rest_.remove_prefix(1);
             element_ += take();
         }
         if (quoted) rest_.remove_prefix(1);
-        if (!quoted && element_ == "NULL") return out_.raw("null");
-        write_element(out_, type_, {.kind = Value::Kind::text, .bytes = element_});
+        if (!quoted && element_ == "NULL") return elements_.null();
+        elements_.write({.kind = Value::Kind::text, .bytes = element_});
     }
 
     JsonWriter &out_;
-    const ValueType &type_;
+    Elements &elements_;
+    const char delimiter_;
     std::string_view rest_;
     std::string element_;
 };
@@ -114,11 +146,10 @@ std::uint32_t first_dimension(const Value &value) {
 
 // Debezium has no form for an array in an array: each is a null. (Labels and the like cannot be null there.)
 void write_nulls(JsonWriter &out, const ValueType &type, std::uint32_t count) {
-    const bool cannot_be_null = type.mapping == Mapping::enumeration || type.mapping == Mapping::tsvector;
     out.raw('[');
     for (std::uint32_t at = 0; at < count; ++at) {
         if (at != 0) out.raw(',');
-        out.raw(cannot_be_null ? R"("")" : "null");
+        out.raw(cannot_be_null(type) ? R"("")" : "null");
     }
     out.raw(']');
 }
@@ -127,10 +158,15 @@ void write_nulls(JsonWriter &out, const ValueType &type, std::uint32_t count) {
 
 void write_array(JsonWriter &out, const ValueType &type, const Value &value) {
     if (type.as_debezium && array_dimensions(value) > 1) return write_nulls(out, type, first_dimension(value));
+    const std::size_t from = out.size();
+    Elements elements(out, type);
     if (value.kind == Value::Kind::binary)
-        walk_pg_array(value.bytes, ArrayJson(out, type));
+        walk_pg_array(value.bytes, ArrayJson(out, elements));
     else
-        TextArray(out, type, value.bytes).write();
+        TextArray(out, elements, type.delimiter, value.bytes).write();
+    if (!elements.is_lost()) return;
+    out.truncate(from);
+    out.raw("null");
 }
 
 std::uint32_t array_dimensions(const Value &value) {

@@ -450,6 +450,13 @@ TEST(TypeModes, PublishOnlyWhatDebeziumHasAFormForWhenTold) {
         return json(column, as_debezium(), testing::text(value));
     };
     EXPECT_EQ(text(array_column("c", 1007, 23), "{{1,2},{3,4}}"), "[null,null]");
+    EXPECT_EQ(text(array_column("c", 1231, 1700), "{1,NULL}"), R"([{"scale":0,"value":"AQ=="},null])");
+    EXPECT_EQ(text(array_column("c", 1231, 1700), "{1,NaN}"), "null");
+    Column moods = array_column("c", 16400, 16399);
+    moods.kind = 'e';
+    moods.labels = {"sad", "happy"};
+    EXPECT_EQ(text(moods, "{sad,happy}"), R"(["sad","happy"])");
+    EXPECT_EQ(text(moods, "{sad,NULL}"), "null");
     EXPECT_EQ(text(array_column("c", 1009, 25), R"({{"}{",b},{c,d}})"), "[null,null]");
 }
 
