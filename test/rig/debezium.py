@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 from . import kafka, postgres, processes
-from .processes import ROOT, Child, Timeout, wait_until
+from .processes import Child, Timeout, wait_until
 
 VERSION = "3.7"
 ROLE, PASSWORD, PUBLICATION = "debezium", "rig", "debezium"

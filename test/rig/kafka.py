@@ -138,6 +138,12 @@ class Broker:
         self.admin.create_topics([topic], operation_timeout=30)[name].result()
         wait_until(lambda: name in self.topics(), 30, f"topic {name} exists")
 
+    def create_topics(self, names: list[str], partitions: int) -> None:
+        """Many at once."""
+        made = self.admin.create_topics([NewTopic(name, partitions, 1) for name in names], operation_timeout=60)
+        for future in made.values():
+            future.result()
+
     def end_offset(self, topic: str, partition: int = 0) -> int:
         """How many records the partition has had."""
         if self._watcher is None:
