@@ -26,8 +26,8 @@ struct Column {
     std::string extension_type; // name, without its schema, of a base type (or element) that is not built in
     char delimiter = ',';       // between the elements of an array of the base type, in text
     bool nullable = true;
-    bool domain = false;    // a domain, or an array of one
-    bool generated = false; // GENERATED ALWAYS AS (…)
+    bool domain = false;                           // a domain, or an array of one
+    bool generated = false;                        // GENERATED ALWAYS AS (…)
     std::optional<std::string> default_expression; // pg_get_expr() of the default; not of generated columns
     std::vector<std::string> labels;               // an enum's labels in order (also for an array of it)
 };
@@ -83,9 +83,9 @@ struct Change {
 
 // The database the changes come from, for envelopes and positions.
 struct Source {
-    std::string id;          // waybill.source.id, a uuid
-    std::string database;    // name of the database
-    std::string original_id; // another when the database is a copy, or got a new oid from pg_upgrade
+    std::string id;               // waybill.source.id, a uuid
+    std::string database;         // name of the database
+    std::string original_id = {}; // another when the database is a copy, or got a new oid from pg_upgrade
 };
 
 } // namespace waybill

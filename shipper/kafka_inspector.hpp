@@ -20,7 +20,7 @@ struct TopicFacts {
     std::optional<std::int64_t> max_message_bytes;
     std::optional<std::int64_t> min_insync_replicas{};
     std::optional<std::int64_t> replicas{}; // of the partition that has fewest
-    std::string unknown_because;          // why, if they have none
+    std::string unknown_because;            // why, if they have none
 };
 
 // The value of a topic's property; nothing when it is none.
