@@ -73,8 +73,8 @@ Datum waybill_is_own_transaction(PG_FUNCTION_ARGS) {
     PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(DatumGetTransactionId(PG_GETARG_DATUM(0))));
 }
 
-// table_of_dropped_index(index oid) → oid. What an event trigger is told of a dropped index does not say whose it was; the
-// row that says it is deleted, but still there until the transaction has ended.
+// table_of_dropped_index(index oid) → oid. What an event trigger is told of a dropped index does not say whose it was;
+// the row that says it is deleted, but still there until the transaction has ended.
 Datum waybill_table_of_dropped_index(PG_FUNCTION_ARGS) {
     Relation pg_index = table_open(IndexRelationId, AccessShareLock);
     ScanKeyData key;

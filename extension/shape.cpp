@@ -122,10 +122,10 @@ void append_column(StringInfo json, Relation relation, const FormData_pg_attribu
     appendStringInfoString(json, "{\"name\":");
     escape_json(json, NameStr(attribute.attname));
     append_text_member(json, "type_name", format_type_with_typemod(attribute.atttypid, attribute.atttypmod));
-    appendStringInfo(json, ",\"type\":%u,\"typmod\":%d,\"element\":%u,\"kind\":\"%c\",\"not_null\":%s", type, typmod,
-                     element, kind,
-                     is_never_null(RelationGetDescr(relation), attribute) || is_not_null_domain(attribute.atttypid) ? "true"
-                                                                                                                    : "false");
+    appendStringInfo(
+        json, ",\"type\":%u,\"typmod\":%d,\"element\":%u,\"kind\":\"%c\",\"not_null\":%s", type, typmod, element, kind,
+        is_never_null(RelationGetDescr(relation), attribute) || is_not_null_domain(attribute.atttypid) ? "true"
+                                                                                                       : "false");
     if (is_array ? element != declared_element : type != attribute.atttypid)
         appendStringInfoString(json, ",\"domain\":true");
     if (attribute.attgenerated != '\0') appendStringInfoString(json, ",\"generated\":true");

@@ -210,10 +210,10 @@ std::span<const AttrNumber> index_attributes(Oid index) {
 // Whether at any time each row has a value of its own in an index, which tells it from all others.
 bool identifies_rows(const RelationData &relation, const FormData_pg_index &index) {
     if (!index.indisunique || !index.indisvalid || !index.indimmediate || index.indisexclusion) return false;
-    const bool all_rows = look_at_index_tuple(index.indexrelid, [](HeapTuple tuple) {
-        return heap_attisnull(tuple, Anum_pg_index_indpred, nullptr);
-    });
-    return all_rows && std::all_of(index.indkey.values, index.indkey.values + index.indnkeyatts, [&](AttrNumber number) {
+    const bool all_rows = look_at_index_tuple(
+        index.indexrelid, [](HeapTuple tuple) { return heap_attisnull(tuple, Anum_pg_index_indpred, nullptr); });
+    return all_rows &&
+           std::all_of(index.indkey.values, index.indkey.values + index.indnkeyatts, [&](AttrNumber number) {
                return number > 0 && // 0: an expression
                       is_never_null(relation.rd_att, *TupleDescAttr(relation.rd_att, number - 1));
            });
@@ -384,8 +384,7 @@ std::optional<PublishedKey> published_key(const RelationData &relation) {
     if (!OidIsValid(recorder.trigger)) return std::nullopt;
     if (!ConditionalLockRelationOid(recorder.origin.relation, AccessShareLock)) return std::nullopt;
     Relation published = table_open(recorder.origin.relation, NoLock);
-    const auto [key, source] =
-        key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
+    const auto [key, source] = key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
     auto *names = static_cast<Datum *>(palloc(sizeof(Datum) * (key.size() + 1)));
     std::transform(key.begin(), key.end(), names, [&](AttrNumber number) {
         return DirectFunctionCall1(namein, CStringGetDatum(get_attname(published->rd_id, number, false)));

@@ -101,8 +101,7 @@ ConnectType connect_type(Mapping mapping) {
     case Mapping::geometry: return {"struct", "io.debezium.data.geometry.Geometry", "Geometry", geometry_fields};
     case Mapping::geography: return {"struct", "io.debezium.data.geometry.Geography", "Geography", geography_fields};
     case Mapping::line_string:
-    case Mapping::polygon:
-        return {"struct", "io.debezium.data.geometry.Geometry", "Geometry", geometry_fields};
+    case Mapping::polygon: return {"struct", "io.debezium.data.geometry.Geometry", "Geometry", geometry_fields};
     case Mapping::line: return {"struct", "io.debezium.data.geometry.Line", "Geometry (LINE)", line_fields};
     case Mapping::circle: return {"struct", "io.debezium.data.geometry.Circle", "Geometry (CIRCLE)", circle_fields};
     case Mapping::double_vector:

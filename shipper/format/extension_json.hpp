@@ -12,7 +12,6 @@ namespace waybill {
 void write_hstore_object(JsonWriter &out, const Value &value);
 void write_hstore_string(JsonWriter &out, const Value &value); // the object, in a string
 
-
 void write_vector(JsonWriter &out, const ValueType &type, const Value &value);
 void write_sparse_vector(JsonWriter &out, const Value &value);
 

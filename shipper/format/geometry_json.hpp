@@ -12,7 +12,8 @@ void write_outline(JsonWriter &out, const ValueType &type, const Value &value); 
 void write_line(JsonWriter &out, const Value &value);
 void write_circle(JsonWriter &out, const Value &value);
 
-// PostGIS' geometry and geography. `wkb` is its own, with the flag and the number of the spatial reference system in it.
+// PostGIS' geometry and geography. `wkb` is its own, with the flag and the number of the spatial reference system in
+// it.
 void write_geometry(JsonWriter &out, const ValueType &type, const Value &value);
 
 } // namespace waybill

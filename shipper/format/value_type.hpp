@@ -93,9 +93,9 @@ struct ValueType {
     char delimiter = ',';              // between an array's elements, in text
     TypeOid oid = TypeOid::unknown;    // of the value, of the elements of an array
     std::int32_t precision =
-        0;                  // decimal: digits in all; zoned_timestamp: digits of the second's fraction; bits: length
-    std::int32_t scale = 0; // decimal, money: digits behind the point
-    std::string allowed;    // enumeration: the labels, with commas between them
+        0;                    // decimal: digits in all; zoned_timestamp: digits of the second's fraction; bits: length
+    std::int32_t scale = 0;   // decimal, money: digits behind the point
+    std::string allowed;      // enumeration: the labels, with commas between them
     bool as_debezium = false; // nothing that Debezium's schemas have no form for
 };
 

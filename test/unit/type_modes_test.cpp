@@ -469,12 +469,14 @@ TEST(TypeModes, WriteGeometryAsDebeziumsStructsWhenTold) {
     EXPECT_EQ(of(602, "((0,0),(1,1),(1,0))"),
               R"({"wkb":"AQIAAAADAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAPA/AAAAAAAA8D8AAAAAAADwPwAAAAAAAAAA",)"
               R"("srid":null,"extensions":{"type":"path","closed":"true"}})");
-    EXPECT_EQ(of(603, "(3,4),(1,2)"),
-              R"({"wkb":"AQMAAAABAAAABQAAAAAAAAAAAAhAAAAAAAAAEEAAAAAAAAAIQAAAAAAAAABAAAAAAAAA8D8AAAAAAAAAQAAAAAAAAPA/AAA)"
-              R"(AAAAAEEAAAAAAAAAIQAAAAAAAABBA","srid":null,"extensions":{"type":"box"}})");
-    EXPECT_EQ(of(604, "((0,0),(1,1),(1,0))"),
-              R"({"wkb":"AQMAAAABAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADwPwAAAAAAAPA/AAAAAAAA8D8AAAAAAAAAAAAAAAAAAAAAAAA)"
-              R"(AAAAAAAA=","srid":null,"extensions":{"type":"polygon"}})");
+    EXPECT_EQ(
+        of(603, "(3,4),(1,2)"),
+        R"({"wkb":"AQMAAAABAAAABQAAAAAAAAAAAAhAAAAAAAAAEEAAAAAAAAAIQAAAAAAAAABAAAAAAAAA8D8AAAAAAAAAQAAAAAAAAPA/AAA)"
+        R"(AAAAAEEAAAAAAAAAIQAAAAAAAABBA","srid":null,"extensions":{"type":"box"}})");
+    EXPECT_EQ(
+        of(604, "((0,0),(1,1),(1,0))"),
+        R"({"wkb":"AQMAAAABAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAADwPwAAAAAAAPA/AAAAAAAA8D8AAAAAAAAAAAAAAAAAAAAAAAA)"
+        R"(AAAAAAAA=","srid":null,"extensions":{"type":"polygon"}})");
     EXPECT_EQ(of(628, "{1,2,3}"), R"({"a":1.0,"b":2.0,"c":3.0})");
     EXPECT_EQ(of(718, "<(1,2),3>"),
               R"({"center":{"x":1.0,"y":2.0,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAABA","srid":null},"radius":3.0})");
