@@ -101,7 +101,7 @@ def key_headers_agree(d: Difference) -> bool:
 RULES = (
     Rule("ours", "a column of a type that Debezium leaves out", lambda d: d.debezium is MISSING
          and base(d) in (LEFT_OUT_ARRAYS if is_array(d) else LEFT_OUT)),
-    Rule("ours", "a generated column", lambda d: d.debezium is MISSING and (d.table, d.column) == ("generated", "b")),
+    Rule("ours", "a generated column", lambda d: d.debezium is MISSING and (d.table, d.column) == ("identity_generated", "b")),
     Rule("ours", "an array of several dimensions, which has a schema of its own", lambda d: d.place == "schema" and is_array(d)
          and d.debezium is not MISSING and (d.waybill["type"] == "string" or d.waybill["items"]["type"] == "array")),
     Rule("everywhere", "an array of several dimensions: Debezium has null, nulls, or Java's names of objects", lambda d:

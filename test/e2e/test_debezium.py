@@ -95,7 +95,7 @@ OTHERS = {
                  "am time DEFAULT CURRENT_TIME, an text NOT NULL DEFAULT 'x', ao timestamp DEFAULT now(), ap varbit DEFAULT B'01', "
                  "aq citext DEFAULT 'c', ar ltree DEFAULT 'a.b', at inet DEFAULT '1.2.3.4', au numeric(5,1)[] DEFAULT '{{1.5}}'",
                  "DEFAULT"),
-    "generated": ("id int PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED, c int GENERATED ALWAYS AS IDENTITY",
+    "identity_generated": ("id int PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a * 2) STORED, c int GENERATED ALWAYS AS IDENTITY",
                   "{n}, {n}"),
     "Mixed Case": ("\"Id\" int PRIMARY KEY, \"a b\" text, \"ä.ö\" text, \"q\"\"q\" int", "{n}, 'a', 'ö', 1"),
     "large": ("id int PRIMARY KEY, a text, b bytea, c text", "{n}, repeat('x{n}é', 40000), sha256('a'), 'small'"),
@@ -217,7 +217,7 @@ class Market(Pipeline):
             "keys_of_types": [f"note = '{number}'", "m = 'so ''so'''", "d = 'infinity'", "t = '24:00'"],
             "required": [f"a = '{number}'", f"d = {number}", "d = NULL"],
             "defaults": ["a = NULL, b = NULL, c = NULL, d = NULL, e = NULL, f = NULL, g = NULL, n = NULL, s = NULL", f"a = {number}"],
-            "generated": [f"a = {number}", "a = NULL"],
+            "identity_generated": [f"a = {number}", "a = NULL"],
             "Mixed Case": [f'"a b" = \'{number}\'', '"ä.ö" = NULL'],
             "large": [f"c = '{number}'", f"b = sha256('{number}')", "a = 'small now'", f"a = repeat('é', 100000 + {number})"],
             "unique_pair": [f"c = '{number}'", f"b = '{number}'"],
@@ -238,7 +238,7 @@ class Market(Pipeline):
         name = quoted(table)
         if kind == "insert" or not ids:
             rows = [self._row(table) for _ in range(self.random.choice([1, 1, 3]))]
-            if table == "generated":
+            if table == "identity_generated":
                 return f"INSERT INTO {name} (id, a) VALUES " + ", ".join(f"({row})" for row in rows)
             return f"INSERT INTO {name} VALUES " + ", ".join(f"({row})" for row in rows)
         if kind == "truncate":
