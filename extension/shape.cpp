@@ -100,8 +100,8 @@ char *default_expression(Relation relation, AttrNumber attribute) {
     const TupleConstr *constraints = RelationGetDescr(relation)->constr;
     for (int i = 0; constraints != nullptr && i < constraints->num_defval; ++i) {
         if (constraints->defval[i].adnum != attribute) continue;
-        // A default has no columns in it. With the table, each call would give all of its columns names that differ, which
-        // before PostgreSQL 18 compares each with all others.
+        // A default has no columns in it. With the table, each call would give all of its columns names that differ,
+        // which before PostgreSQL 18 compares each with all others.
         const Datum printed = DirectFunctionCall2(pg_get_expr, CStringGetTextDatum(constraints->defval[i].adbin),
                                                   ObjectIdGetDatum(InvalidOid));
         return TextDatumGetCString(printed);
