@@ -34,10 +34,9 @@ CommandOrder::Number CommandOrder::capture(const Capture &change) {
         greatest_ = std::max(greatest_, change.command);
     }
     Run &run = runs_[run_count_ - 1];
-    if (!extends || !change.counted) {
-        run.made = add(run.made, made);
-        made_ += made;
-    }
+    const std::uint64_t of_run = extends && change.counted ? std::min(change.found, made) : made;
+    run.made = add(run.made, of_run);
+    made_ += of_run;
     run.last_command = change.command;
     run.consumer = change.consumer;
     consumed_ |= change.consumer != no_command;

@@ -46,6 +46,8 @@ public:
         std::uint32_t depth;    // of triggers
         std::uint64_t made;     // how many changes the transaction has made, this one and all captured ones among them
         bool counted;           // whether `made` tells those that are not captured
+        std::uint64_t found =
+            0; // how many of them could not be told before, though the statement had made them by then
     };
 
     static constexpr std::uint32_t no_command = 0xFFFFFFFF;

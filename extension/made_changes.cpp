@@ -16,9 +16,12 @@ void MadeChanges::look(Table &table) {
 }
 
 std::uint64_t MadeChanges::with(const RelationData &relation, std::uint32_t &place) {
+    const std::uint32_t known = count_;
     Table &table = find_or_add(relation.rd_id, relation.pgstat_info, place);
+    found_ = 0;
     if (restored_) return count();
     look(table);
+    if (!changed_tables_are_listed && count_ > known) found_ = table.counted;
     return counted_ + added_;
 }
 

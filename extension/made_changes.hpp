@@ -22,6 +22,9 @@ public:
     // tables. `place` is where the table may be found; kept by the caller from call to call.
     std::uint64_t with(const RelationData &relation, std::uint32_t &place);
 
+    // How many of what with() told last had been made before in a table that was not known to have changes.
+    [[nodiscard]] std::uint64_t found() const { return found_; }
+
     // All changes by now, of all tables.
     std::uint64_t count();
 
@@ -88,9 +91,10 @@ private:
     Table *tables_;
     std::uint32_t count_;
     std::uint32_t capacity_;
-    std::uint64_t seen_;                         // what PostgreSQL counted when the tables were looked at last
-    std::uint64_t counted_;                      // the same, as far as it is trusted
-    std::uint64_t added_;                        // to that; modulo 2^64
+    std::uint64_t seen_;    // what PostgreSQL counted when the tables were looked at last
+    std::uint64_t counted_; // the same, as far as it is trusted
+    std::uint64_t added_;   // to that; modulo 2^64
+    std::uint64_t found_;
     const PgStat_TableXactStatus *last_changed_; // when tables were looked for
     bool restored_;                              // and not looked at since
     bool forgetful_;                             // to the end of the transaction

@@ -484,6 +484,9 @@ inline const PgStat_TableXactStatus *last_changed_table() {
 #endif
 }
 
+// Whether PostgreSQL tells which tables the transaction has changed.
+inline constexpr bool changed_tables_are_listed = PG_VERSION_NUM >= 150000;
+
 // Visits each table that the transaction has changed, the last ones of the present subtransaction first, until `visit`
 // returns false; none when it cannot be told.
 template <typename Visit>

@@ -248,7 +248,8 @@ CommandOrder::Number begin_change(const TriggerCall &call, const TableInfo &tabl
                                                                  .consumer = call.consumer,
                                                                  .depth = static_cast<std::uint32_t>(trigger_depth()),
                                                                  .made = made,
-                                                                 .counted = counted || !call.counted},
+                                                                 .counted = counted || !call.counted,
+                                                                 .found = counted ? buffer->made.found() : 0},
                                                                 !buffer->moved_rows.empty());
     ++buffer->changes_in_progress;
     return number;

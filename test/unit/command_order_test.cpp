@@ -35,8 +35,12 @@ public:
     void capture(std::uint32_t command, std::uint32_t consumer, std::uint32_t depth, std::uint64_t made_at,
                  std::uint64_t made) {
         const std::uint64_t counted = counting_ ? made + miscounted_ : order_.captured() + 1;
-        order_.capture(
-            {.command = command, .consumer = consumer, .depth = depth, .made = counted, .counted = counting_});
+        capture({.command = command, .consumer = consumer, .depth = depth, .made = counted, .counted = counting_},
+                made_at);
+    }
+
+    void capture(const CommandOrder::Capture &change, std::uint64_t made_at) {
+        order_.capture(change);
         window_.push_back(made_at);
         if (order_.complete()) end_window();
     }
@@ -232,6 +236,18 @@ TEST(CommandOrder, KeepsChangesOfARowInOrderWhenNothingIsCounted) {
         for (const auto &[first, second] : server.of_same_row())
             ASSERT_LT(places[first], places[second]) << "seed " << seed << ": changes " << first << " and " << second;
     });
+}
+
+// One statement changes two tables; that the second has changes is told by the first of them that is captured. What was
+// made before the statement waits behind both.
+TEST(CommandOrder, CountsWhatIsFoundLateToItsStatement) {
+    Log log{true};
+    log.capture({.command = 2, .consumer = CommandOrder::no_command, .depth = 1, .made = 3, .counted = true}, 1);
+    log.capture(
+        {.command = 2, .consumer = CommandOrder::no_command, .depth = 1, .made = 4, .counted = true, .found = 1}, 2);
+    log.capture({.command = 2, .consumer = CommandOrder::no_command, .depth = 1, .made = 4, .counted = true}, 3);
+    log.capture({.command = 1, .consumer = CommandOrder::no_command, .depth = 1, .made = 4, .counted = true}, 0);
+    EXPECT_EQ(log.changes(), (std::vector<std::uint64_t>{0, 1, 2, 3}));
 }
 
 // A statement's changes, each followed by three of a trigger, the second of the row that the statement changed next.
