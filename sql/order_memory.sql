@@ -1,3 +1,4 @@
+-- From PostgreSQL 15 on, where counts tell also of tables from which nothing was captured yet.
 -- What is kept to put a transaction's changes in order goes with the command of the client that made them, also where
 -- PostgreSQL counts changes that are never captured, or cannot be relied upon to count them.
 \set SHOW_CONTEXT never
