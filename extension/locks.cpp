@@ -140,10 +140,16 @@ void unlock_places() {
     LockRelease(&tag, ExclusiveLock, false);
 }
 
+// One that is prepared goes by the number of the backend that prepared it, which may be committing another by now.
 bool is_committing(const VirtualTransactionId &transaction) {
     const std::optional<std::uint32_t> backend = backend_number(transaction);
     if (!backend) return false;
-    return is_held(own_lock(Kind::committing, *backend));
+    const std::span<VirtualTransactionId> found = holders(own_lock(Kind::committing, *backend), ExclusiveLock);
+    const bool is_marked = std::any_of(found.begin(), found.end(), [&](const VirtualTransactionId &holder) {
+        return VirtualTransactionIdEquals(holder, transaction);
+    });
+    pfree(found.data());
+    return is_marked;
 }
 
 bool take_stream(std::int32_t stream, Hold hold) {
