@@ -88,6 +88,7 @@ const char *describe(std::span<const VirtualTransactionId> transactions) {
 }
 
 bool prepare_refused;
+bool places_locked; // since lock_places()
 
 void transaction_event(XactEvent event, void *) {
     switch (event) {
@@ -101,7 +102,7 @@ void transaction_event(XactEvent event, void *) {
                         "transactions of their own."));
     case XACT_EVENT_COMMIT:
     case XACT_EVENT_ABORT:
-    case XACT_EVENT_PREPARE: prepare_refused = false; break;
+    case XACT_EVENT_PREPARE: prepare_refused = places_locked = false; break;
     default: break;
     }
 }
@@ -133,11 +134,13 @@ bool is_being_emptied(Oid table) {
 void lock_places() {
     refuse_prepare();
     acquire_in_time(own_lock(Kind::log, places), ExclusiveLock, "could not give prepared transactions their places");
+    places_locked = true;
 }
 
 void unlock_places() {
     const LOCKTAG tag = own_lock(Kind::log, places);
     LockRelease(&tag, ExclusiveLock, false);
+    places_locked = holds_lock(tag, ExclusiveLock); // by a call before
 }
 
 // One that is prepared goes by the number of the backend that prepared it, which may be committing another by now.
@@ -202,9 +205,12 @@ Datum waybill_lock_log(PG_FUNCTION_ARGS) {
 
 // try_lock_log(number int) → boolean
 Datum waybill_try_lock_log(PG_FUNCTION_ARGS) {
+    const std::uint32_t number = PG_GETARG_UINT32(0);
+    // Until the places that this transaction gave are committed, others look for what has them where it was prepared.
+    if (number == waybill::places && waybill::places_locked) PG_RETURN_BOOL(false);
     waybill::refuse_prepare();
-    PG_RETURN_BOOL(waybill::try_lock(waybill::own_lock(waybill::Kind::log, PG_GETARG_UINT32(0)), ExclusiveLock,
-                                     waybill::Hold::transaction));
+    PG_RETURN_BOOL(
+        waybill::try_lock(waybill::own_lock(waybill::Kind::log, number), ExclusiveLock, waybill::Hold::transaction));
 }
 
 // is_locked_here(table text) → boolean; the table is one of the extension's

@@ -1154,7 +1154,8 @@ BEGIN
         RAISE active_sql_transaction USING MESSAGE = 'waybill.maintain() needs a READ COMMITTED transaction',
             DETAIL = 'It must see all streams that there are now.';
     END IF;
-    -- create_stream() and drop_stream() take the first lock too, safe_csn() may take the second.
+    -- create_stream() and drop_stream() take the first lock too, safe_csn() may take the second. Not in a transaction in
+    -- which that gave places: others would find what has them in neither place.
     IF NOT waybill_internal.try_lock_log(1) OR NOT waybill_internal.try_lock_log(2) THEN
         RETURN 0;
     END IF;
