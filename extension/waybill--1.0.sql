@@ -1030,6 +1030,10 @@ CREATE FUNCTION waybill_internal.released_csn() RETURNS bigint
     AS $$ SELECT greatest(waybill_internal.sequence_value('released_seq'), (SELECT max(r.csn) FROM waybill_internal.released r)) $$;
 COMMENT ON FUNCTION waybill_internal.released_csn IS 'the csn up to which readers were let read while transactions were prepared';
 
+CREATE FUNCTION waybill_internal.note_released(csn bigint) RETURNS void
+    LANGUAGE c STRICT VOLATILE AS 'MODULE_PATHNAME', 'waybill_note_released';
+COMMENT ON FUNCTION waybill_internal.note_released IS 'notes that readers were let read up to a csn, at once and for good; never moves back';
+
 CREATE FUNCTION waybill_internal.last_csn() RETURNS bigint
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
     AS $$ SELECT greatest(waybill_internal.sequence_value('commit_seq'), waybill_internal.released_csn()) $$;
@@ -1223,7 +1227,7 @@ BEGIN
         PERFORM setval('waybill_internal.prepared_slot_seq', 1 - current);
     END IF;
     IF pg_relation_size('waybill_internal.released') >= full_size AND waybill_internal.try_lock('waybill_internal.released', 'ACCESS EXCLUSIVE') THEN
-        PERFORM setval('waybill_internal.released_seq', waybill_internal.released_csn());
+        PERFORM waybill_internal.note_released(waybill_internal.released_csn()); -- which readers do meanwhile
         PERFORM waybill_internal.empty_table('released');
     END IF;
 END
