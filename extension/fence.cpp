@@ -244,8 +244,10 @@ Csn safe_csn(std::optional<Csn> after, int wait_ms) {
 extern "C" {
 
 PG_FUNCTION_INFO_V1(waybill_safe_csn);
+PG_FUNCTION_INFO_V1(waybill_released_csn);
 PG_FUNCTION_INFO_V1(waybill_note_released);
 PGDLLEXPORT Datum waybill_safe_csn(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum waybill_released_csn(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum waybill_note_released(PG_FUNCTION_ARGS);
 
 // safe_csn(after bigint, wait_ms int) → bigint
@@ -257,6 +259,11 @@ Datum waybill_safe_csn(PG_FUNCTION_ARGS) {
                 errdetail("Later statements of this transaction would not see what the fence waited for."));
     PG_RETURN_INT64(waybill::safe_csn(PG_ARGISNULL(0) ? std::nullopt : std::optional{PG_GETARG_INT64(0)},
                                       PG_ARGISNULL(1) ? 0 : PG_GETARG_INT32(1)));
+}
+
+// released_csn() → bigint
+Datum waybill_released_csn(PG_FUNCTION_ARGS) {
+    PG_RETURN_INT64(waybill::released_csn());
 }
 
 // note_released(csn bigint)

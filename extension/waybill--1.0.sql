@@ -1026,8 +1026,7 @@ CREATE FUNCTION waybill_internal.stream_shipper(stream integer) RETURNS integer
 COMMENT ON FUNCTION waybill_internal.stream_shipper IS 'the process that has taken a stream; NULL: none';
 
 CREATE FUNCTION waybill_internal.released_csn() RETURNS bigint
-    LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT greatest(waybill_internal.sequence_value('released_seq'), (SELECT max(r.csn) FROM waybill_internal.released r)) $$;
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'waybill_released_csn';
 COMMENT ON FUNCTION waybill_internal.released_csn IS 'the csn up to which readers were let read while transactions were prepared';
 
 CREATE FUNCTION waybill_internal.note_released(csn bigint) RETURNS void
