@@ -30,11 +30,7 @@ constexpr Csn last_number = std::numeric_limits<Csn>::max();
 
 // Whether a transaction may be prepared, or about to be, whose changes nobody can see yet.
 bool prepared_in_flight() {
-#if PREPARED_LOCKS_ARE_LISTED
-    return anybody_is_prepared();
-#else
-    return true;
-#endif
+    return !prepared_locks_are_listed() || anybody_is_prepared();
 }
 
 // Whether something of prepared transactions is there, visible or not: mostly not.

@@ -126,9 +126,6 @@ extern "C" {
 #error "waybill needs PostgreSQL 13 or later"
 #endif
 
-// Before, GetLockConflicts() left prepared transactions out.
-#define PREPARED_LOCKS_ARE_LISTED (PG_VERSION_NUM >= 140001 || (PG_VERSION_NUM >= 130005 && PG_VERSION_NUM < 140000))
-
 // Subcommands of ALTER TABLE that there were not always.
 #define HAS_DETACH_FINALIZE (PG_VERSION_NUM >= 140000)
 #define HAS_SET_ACCESS_METHOD (PG_VERSION_NUM >= 150000)
@@ -148,6 +145,17 @@ using BufferLock = BufferLockMode;
 using SystemCacheId = int;
 using BufferLock = int;
 #endif
+
+// Whether GetLockConflicts() tells prepared transactions, which it left out before 13.5 and 14.1. Asked of the server,
+// for the same library runs on all minor versions.
+inline bool prepared_locks_are_listed() {
+#if PG_VERSION_NUM >= 150000
+    return true;
+#else
+    const int version = pg_strtoint32(GetConfigOption("server_version_num", false, false));
+    return version >= 140001 || (version >= 130005 && version < 140000);
+#endif
+}
 
 // The timeline on which this server writes WAL.
 inline TimeLineID current_timeline() {
