@@ -128,7 +128,9 @@ std::uint32_t first_dimension(const Value &value) {
     if (value.kind == Value::Kind::binary) {
         constexpr std::size_t begin = 3 * sizeof(std::uint32_t); // dimensions, nulls, type
         if (value.bytes.size() < begin + sizeof(std::uint32_t)) throw DataError("a binary array ends too early");
-        return load_big_endian<std::uint32_t>(value.bytes.data() + begin);
+        const auto count = load_big_endian<std::uint32_t>(value.bytes.data() + begin);
+        if (count > value.bytes.size()) throw DataError("a binary array ends too early"); // each has elements
+        return count;
     }
     std::uint32_t count = 0;
     std::uint32_t depth = 0;

@@ -154,6 +154,7 @@ FormatOptions make_options(std::uint8_t variant, std::string_view format) {
     options.types.binary = binary_modes[variant % binary_modes.size()].value;
     options.types.interval = interval_modes[variant % interval_modes.size()].value;
     options.types.hstore = hstore_modes[variant % hstore_modes.size()].value;
+    options.types.compatibility = compatibilities[variant / 2 % compatibilities.size()].value;
     options.types.money_fraction_digits = variant;
     options.before = variant % 4 == 3 ? BeforeImage::key : BeforeImage::full;
     options.tombstones = variant % 5 != 4;

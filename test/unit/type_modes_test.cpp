@@ -458,6 +458,8 @@ TEST(TypeModes, PublishOnlyWhatDebeziumHasAFormForWhenTold) {
     EXPECT_EQ(text(moods, "{sad,happy}"), R"(["sad","happy"])");
     EXPECT_EQ(text(moods, "{sad,NULL}"), "null");
     EXPECT_EQ(text(array_column("c", 1009, 25), R"({{"}{",b},{c,d}})"), "[null,null]");
+    const std::string longer_than_it_is = int4(2) + int4(0) + int4(23) + int4(1'000'000) + int4(1) + int4(1) + int4(1);
+    EXPECT_THROW(of(array_column("c", 1007, 23), longer_than_it_is), DataError);
 }
 
 TEST(TypeModes, WriteGeometryAsDebeziumsStructsWhenTold) {
