@@ -79,7 +79,7 @@ void write_date_number(JsonWriter &out, const Value &value) {
     const std::int32_t days = date_of(value);
     if (days == pg_text::infinity<std::int32_t>) return out.integer(java_infinity);
     if (days == pg_text::minus_infinity<std::int32_t>) return out.integer(java_minus_infinity);
-    out.integer(days + static_cast<std::int32_t>(pg_epoch_days));
+    out.integer(days + pg_epoch_days);
 }
 
 void write_time_number(JsonWriter &out, const Value &value, TimeUnit unit) {

@@ -215,6 +215,7 @@ TEST(ValueJson, WritesDatesInDaysSince1970) {
     EXPECT_EQ(from_text(1082, "4714-11-24 BC"), "-2440588");
     EXPECT_EQ(from_binary(1082, int4(std::numeric_limits<std::int32_t>::max())), "2146033979");
     EXPECT_EQ(from_text(1082, "-infinity"), "-2147472691");
+    EXPECT_EQ(from_binary(1082, int4(std::numeric_limits<std::int32_t>::max() - 1)), "2147494603");
 }
 
 TEST(ValueJson, WritesTimesInMillisecondsUpToThreeDigitsAndInMicrosecondsAbove) {
