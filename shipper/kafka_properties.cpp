@@ -70,7 +70,7 @@ constexpr std::array rules{
 };
 
 constexpr bool is_bundled = std::string_view(WAYBILL_RDKAFKA) == "bundled";
-constexpr const char *build_a_later_one = "build the shipper with a later librdkafka (make RDKAFKA=bundled)";
+constexpr const char *build_a_later_one = "build the shipper with a later librdkafka (make RDKAFKA=bundled shipper)";
 
 void set(rd_kafka_conf_t *conf, const std::string &name, const std::string &value) {
     std::array<char, 512> reason{};

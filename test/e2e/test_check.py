@@ -311,7 +311,7 @@ def test_a_certificate_of_another_authority(shop, secure_broker):
 def test_scram_that_the_library_cannot_do(shop, secure_broker):
     properties = secure_broker.client("SASL_SSL", **{"sasl.mechanisms": "SCRAM-SHA-256"})
     shipper = secure(shop, properties)
-    assert_line(check(shipper, FAILED), "warning", "SCRAM", "2.6.1", "RDKAFKA=bundled", "PLAIN over TLS")
+    assert_line(check(shipper, FAILED), "warning", "SCRAM", "2.6.1", "make RDKAFKA=bundled shipper", "PLAIN over TLS")
     done = shipper.run("--once")
     assert any("warning" in line and "2.6.1" in line for line in done.stderr.splitlines()), done.stderr
 
@@ -324,7 +324,7 @@ def test_scram_that_the_library_cannot_do(shop, secure_broker):
 def test_oauth_that_the_library_cannot_do(shop, secure_broker, properties, said):
     done = secure(shop, secure_broker.client("SASL_SSL", **{"sasl.mechanisms": "OAUTHBEARER"} | properties)).run("check")
     assert done.returncode == 2
-    assert said in done.stderr and "librdkafka 2.0.2 (system)" in done.stderr and "make RDKAFKA=bundled" in done.stderr
+    assert said in done.stderr and "librdkafka 2.0.2 (system)" in done.stderr and "make RDKAFKA=bundled shipper" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""Every way in that Kafka has, with the librdkafka that `make RDKAFKA=bundled` builds: nothing is lost by any of them."""
+"""Every way in that Kafka has, with the librdkafka that `make RDKAFKA=bundled shipper` builds: nothing is lost by any of them."""
 
 import contextlib
 from concurrent import futures

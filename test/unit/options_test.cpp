@@ -297,7 +297,7 @@ TEST_F(OptionsTest, RefusesAnUnknownVariableAndPropertyToo) {
     const std::string message = error("[kafka]\n\"bootstrap.servers\" = \"b:1\"\n\"linger.m\" = 1\n");
     EXPECT_TRUE(contains(message, "linger.m is not a property")) << message;
     EXPECT_TRUE(contains(message, "\"linger.ms\"")) << message;
-    EXPECT_EQ(contains(message, "make RDKAFKA=bundled"), contains(library(), "system")) << message;
+    EXPECT_EQ(contains(message, "make RDKAFKA=bundled shipper"), contains(library(), "system")) << message;
 }
 
 TEST_F(OptionsTest, LeavesVariablesOfOthersAlone) {
