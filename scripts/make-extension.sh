@@ -10,4 +10,5 @@ version=$("$pg_config" --version)
 [[ $version =~ ^PostgreSQL\ ([0-9.]+) ]]
 directory=$root/build/postgresql-${BASH_REMATCH[1]}
 mkdir -p "$directory"
-exec make -C "$directory" -f "$root/Makefile" PG_CONFIG="$pg_config" "$@"
+# By a relative path: make takes names apart at spaces, which the checkout's may have.
+exec make -C "$directory" -f ../../Makefile PG_CONFIG="$pg_config" "$@"
