@@ -59,7 +59,7 @@ shipper: ## build/waybill-shipper, build/waybill-mock-broker; RDKAFKA=bundled: w
 	$(SHIPPER_MAKE) programs
 
 .PHONY: fuzz
-fuzz: ## build/fuzz/change_decoder, build/fuzz/format, build/fuzz/shape_parser, with libFuzzer
+fuzz: ## build/fuzz/change_decoder, format, shape_parser and toml, with libFuzzer
 	$(SHIPPER_MAKE) fuzz
 
 clean: clean-shipper
