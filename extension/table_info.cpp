@@ -40,7 +40,8 @@ void relation_changed(Datum, Oid relation) {
     invalidate_if([&](const CacheEntry &entry) {
         return relation == InvalidOid || entry.relation == relation ||
                (entry.info != nullptr &&
-                (entry.info->published_relation == relation || list_member_oid(entry.info->texts.row_types, relation)));
+                (entry.info->published_relation == relation || list_member_oid(entry.info->key_indexes, relation) ||
+                 list_member_oid(entry.info->texts.row_types, relation)));
     });
 }
 
@@ -224,6 +225,7 @@ bool identifies_rows(const RelationData &relation, const FormData_pg_index &inde
 struct KeyIndex {
     Oid index = InvalidOid;
     KeySource source = KeySource::none;
+    List *candidates = NIL; // what is altered in one of them may make it the key, or no longer
 };
 
 KeyIndex key_index(Relation relation) {
@@ -242,13 +244,14 @@ KeyIndex key_index(Relation relation) {
         if (first.source == source && std::strcmp(get_rel_name(index), get_rel_name(first.index)) > 0) continue;
         first = {.index = index, .source = source};
     }
-    list_free(indexes);
+    if (first.source != KeySource::primary_key) first.candidates = indexes;
     return first;
 }
 
 struct KeyAttributes {
     std::span<const AttrNumber> numbers;
     KeySource source = KeySource::none;
+    List *indexes = NIL; // that it depends on
 };
 
 // The key of a captured table, for which columns may be named. See published_key().
@@ -264,8 +267,8 @@ KeyAttributes key_attributes(Relation relation, std::span<char *const> named_col
         return {.numbers = {attributes, named_columns.size()}, .source = KeySource::named_columns};
     }
     const KeyIndex found = key_index(relation);
-    if (!OidIsValid(found.index)) return {};
-    return {.numbers = index_attributes(found.index), .source = found.source};
+    if (!OidIsValid(found.index)) return {.numbers = {}, .source = KeySource::none, .indexes = found.candidates};
+    return {.numbers = index_attributes(found.index), .source = found.source, .indexes = found.candidates};
 }
 
 const TableInfo *make_table_info(const RelationData &relation) {
@@ -309,7 +312,9 @@ const TableInfo *make_table_info(const RelationData &relation) {
         info->condition = condition_of(relation, *published);
         // Rows that consumers were not to have are not published because the condition was lost.
         if (info->condition != nullptr || !arguments.has_condition) info->trigger = recorder.trigger;
-        info->shape = shape_number(published, key_attributes(published, arguments.key).numbers);
+        const KeyAttributes key = key_attributes(published, arguments.key);
+        info->key_indexes = key.indexes;
+        info->shape = shape_number(published, key.numbers);
     }
     table_close(published, AccessShareLock);
     return info;
@@ -384,13 +389,14 @@ std::optional<PublishedKey> published_key(const RelationData &relation) {
     if (!OidIsValid(recorder.trigger)) return std::nullopt;
     if (!ConditionalLockRelationOid(recorder.origin.relation, AccessShareLock)) return std::nullopt;
     Relation published = table_open(recorder.origin.relation, NoLock);
-    const auto [key, source] = key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
+    const KeyAttributes found = key_attributes(published, capture_arguments(*published, recorder.origin.trigger).key);
+    const std::span<const AttrNumber> key = found.numbers;
     auto *names = static_cast<Datum *>(palloc(sizeof(Datum) * (key.size() + 1)));
     std::transform(key.begin(), key.end(), names, [&](AttrNumber number) {
         return DirectFunctionCall1(namein, CStringGetDatum(get_attname(published->rd_id, number, false)));
     });
     table_close(published, AccessShareLock);
-    return PublishedKey{.columns = {names, key.size()}, .source = source};
+    return PublishedKey{.columns = {names, key.size()}, .source = found.source};
 }
 
 std::uint64_t invalidation_count() {

@@ -20,6 +20,7 @@ struct TableInfo {
     Oid trigger;            // the row trigger that records; InvalidOid when none does
     Oid published_relation; // the table that was captured: a partition's rows are published as its root's
     std::int32_t shape;
+    List *key_indexes; // of the published table, when its key is of one of them and another could take its place
     std::span<const AttributeLayout> layouts; // of the table's own attributes, up to the last that is encoded
     TextDependence texts;                     // what those of columns depend on
     bool depends_on_types;                    // has types that can be altered

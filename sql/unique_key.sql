@@ -61,6 +61,17 @@ INSERT INTO several VALUES (1, 2, 3);
 DROP INDEX "A"; -- there are others
 INSERT INTO several VALUES (4, 5, 6);
 SELECT "table", key, after FROM log WHERE "table" IN ('one', 'several') AND op = 'insert' ORDER BY tx;
+ALTER INDEX b RENAME TO zz; -- behind z
+INSERT INTO several VALUES (7, 8, 9);
+CREATE TABLE later (a int NOT NULL) PARTITION BY LIST (a);
+CREATE TABLE later_part PARTITION OF later DEFAULT;
+CREATE UNIQUE INDEX later_a ON ONLY later (a); -- valid when each partition has it
+CREATE UNIQUE INDEX later_part_a ON later_part (a);
+SELECT waybill.enable_capture('later');
+INSERT INTO later VALUES (1);
+ALTER INDEX later_a ATTACH PARTITION later_part_a;
+INSERT INTO later VALUES (2);
+SELECT "table", key, after FROM log WHERE "table" IN ('several', 'later') ORDER BY tx DESC LIMIT 3;
 SET waybill.ddl_warnings = off;
 ALTER TABLE two DROP CONSTRAINT two_pkey;
 RESET waybill.ddl_warnings;
