@@ -938,9 +938,10 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        PERFORM waybill_internal.warn_of_lost_key(c.oid)
-            FROM pg_event_trigger_dropped_objects() d, pg_class c
-            WHERE d.object_type = 'index' AND c.oid = waybill_internal.table_of_dropped_index(d.objid);
+        PERFORM waybill_internal.warn_of_lost_key(t.relation)
+            FROM (SELECT DISTINCT waybill_internal.table_of_dropped_index(d.objid) AS relation
+                  FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'index') t
+            WHERE EXISTS (SELECT FROM waybill_internal.capture_trigger c WHERE c.relation = t.relation AND c.parent = 0);
         IF waybill_internal.warns() THEN
             PERFORM waybill_internal.warn_of_drops(tg_tag);
         END IF;
