@@ -262,6 +262,7 @@ void end_change() {
 
 void note_truncation(bool of_partition) {
     use_buffer();
+    mark_savepoint(); // before tables are looked for that may go with it
     const bool any_counted = buffer->made.any_counted();
     // Else the count is looked at in the AFTER trigger, before it can grow again.
     if (any_counted && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId))

@@ -145,6 +145,38 @@ TRUNCATE c;
 COMMIT;
 SELECT replay('c');
 
+-- A table that goes with a savepoint was counted before any change of it was captured; another takes its place.
+CREATE TABLE r (id int, region int) PARTITION BY LIST (region);
+SELECT waybill.enable_capture('r');
+CREATE TABLE stranger (id int);
+CREATE TABLE d (id int PRIMARY KEY);
+SELECT waybill.enable_capture('d');
+CREATE FUNCTION truncate_c(region int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    TRUNCATE nested_order.c;
+    RETURN region;
+END $$;
+CREATE FUNCTION write_others() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO nested_order.d VALUES (NEW.id + 10);
+    INSERT INTO nested_order.stranger SELECT generate_series(1, 10);
+    INSERT INTO nested_order.d VALUES (NEW.id + 20);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER write_others BEFORE INSERT ON d FOR EACH ROW WHEN (NEW.id < 10) EXECUTE FUNCTION write_others();
+BEGIN;
+SAVEPOINT a;
+CREATE TABLE r1 PARTITION OF r FOR VALUES IN (1);
+INSERT INTO r SELECT g, CASE g WHEN 1 THEN 1 ELSE truncate_c(1) END FROM generate_series(1, 2) g;
+ROLLBACK TO a;
+INSERT INTO stranger VALUES (0);
+INSERT INTO d VALUES (101);
+INSERT INTO d VALUES (102);
+INSERT INTO d VALUES (103);
+INSERT INTO d VALUES (1), (2), (3);
+COMMIT;
+SELECT string_agg(after ->> 'id', ' ' ORDER BY index) FROM last;
+
 -- Without PostgreSQL's counts of changed rows, those of one row keep their order.
 SET track_counts = off;
 DROP TRIGGER later ON t;
