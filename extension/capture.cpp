@@ -45,10 +45,15 @@ void record(TriggerCall &call, const TableInfo &table) {
     end_change();
 }
 
+// To be called before anything is captured that may be rolled back without the TRUNCATE.
+void note_found_truncation() {
+    if (const std::uint32_t tables = find_truncated(); tables > 0) note_truncated(tables);
+}
+
 void capture_row(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (data.tg_trigger->tgoid != table.trigger) return; // another one of the same table records, or none
-    if (const std::uint32_t tables = find_truncated(); tables > 0) note_truncated(tables);
+    note_found_truncation();
     TriggerCall call = row_change(data);
     record(call, table);
 }
@@ -56,6 +61,7 @@ void capture_row(const TriggerData &data) {
 void capture_truncate(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (!OidIsValid(table.trigger)) return;
+    note_found_truncation();
     if (TRIGGER_FIRED_BEFORE(data.tg_event)) note_truncation(table.published_relation != table.relation);
     if (table.published_relation != table.relation) {
         // A partition by itself: its rows go, those of its root stay. (A partitioned one has none; its leaves come

@@ -271,7 +271,6 @@ void note_truncation(bool of_partition) {
 
 void note_truncated(std::uint32_t tables) {
     use_buffer();
-    mark_savepoint();
     buffer->made.add(tables);
 }
 

@@ -30,7 +30,8 @@ std::optional<MovedRow> take_moved_row(CommandId command);
 // counted of the table, that of a subtransaction partly when it ends.
 void note_truncation(bool of_partition);
 
-// A TRUNCATE's tables are truncated, of which one is the next change, in an AFTER trigger: they count as made.
+// A TRUNCATE's tables are truncated: they count as made. To be called before the next change is captured, whose
+// savepoint is not to take them back.
 void note_truncated(std::uint32_t tables);
 
 // Writes the transaction's changes into the log at pre-commit, drops them at its end.

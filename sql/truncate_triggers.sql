@@ -109,6 +109,29 @@ DROP TRIGGER " after" ON plain;
 DROP TRIGGER " after" ON t;
 DROP TRIGGER after ON stranger;
 
+-- It turns out in an exception block that is rolled back; also in one that begins with another TRUNCATE.
+CREATE TABLE further (id int);
+SELECT waybill.enable_capture('further');
+CREATE FUNCTION write_after_failure() RETURNS trigger LANGUAGE plpgsql SET search_path = truncate_triggers AS $$
+BEGIN
+    BEGIN
+        IF TG_ARGV[0] = 'truncate' THEN TRUNCATE further; END IF;
+        INSERT INTO plain VALUES (-1);
+        RAISE division_by_zero;
+    EXCEPTION WHEN division_by_zero THEN
+        INSERT INTO plain VALUES (nextval('ids'));
+    END;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER after AFTER TRUNCATE ON stranger FOR EACH STATEMENT EXECUTE FUNCTION write_after_failure();
+TRUNCATE stranger, plain;
+SELECT replay('plain');
+DROP TRIGGER after ON stranger;
+CREATE TRIGGER after AFTER TRUNCATE ON stranger FOR EACH STATEMENT EXECUTE FUNCTION write_after_failure('truncate');
+TRUNCATE stranger, plain;
+SELECT replay('plain');
+DROP TRIGGER after ON stranger;
+
 -- The trigger that would have recorded an earlier TRUNCATE of the root is disabled.
 DELETE FROM t;
 ALTER TABLE t DISABLE TRIGGER "!waybill_capture_truncate";
