@@ -62,7 +62,8 @@ void capture_truncate(const TriggerData &data) {
     const TableInfo &table = table_info(*data.tg_relation);
     if (!OidIsValid(table.trigger)) return;
     note_found_truncation();
-    if (TRIGGER_FIRED_BEFORE(data.tg_event)) note_truncation(table.published_relation != table.relation);
+    if (TRIGGER_FIRED_BEFORE(data.tg_event))
+        note_truncation(table.published_relation != table.relation || is_truncated_in_place(*data.tg_relation));
     if (table.published_relation != table.relation) {
         // A partition by itself: its rows go, those of its root stay. (A partitioned one has none; its leaves come
         // too.)

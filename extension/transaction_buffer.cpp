@@ -260,13 +260,11 @@ void end_change() {
     end_complete_window();
 }
 
-void note_truncation(bool of_partition) {
+void note_truncation(bool unseen) {
     use_buffer();
     mark_savepoint(); // before tables are looked for that may go with it
     const bool any_counted = buffer->made.any_counted();
-    // Else the count is looked at in the AFTER trigger, before it can grow again.
-    if (any_counted && (of_partition || GetCurrentSubTransactionId() != TopSubTransactionId))
-        buffer->made.expect_to_forget();
+    if (any_counted && (unseen || GetCurrentSubTransactionId() != TopSubTransactionId)) buffer->made.expect_to_forget();
 }
 
 void note_truncated(std::uint32_t tables) {

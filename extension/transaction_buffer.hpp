@@ -27,8 +27,9 @@ void keep_moved_row(const TriggerCall &call, const TableInfo &table, CommandOrde
 std::optional<MovedRow> take_moved_row(CommandId command);
 
 // To be called before anything of a captured table is truncated, in a BEFORE trigger: PostgreSQL forgets what it has
-// counted of the table, that of a subtransaction partly when it ends.
-void note_truncation(bool of_partition);
+// counted of the table, that of a subtransaction partly when it ends. `unseen`: more may be counted before anybody
+// looks.
+void note_truncation(bool unseen);
 
 // A TRUNCATE's tables are truncated: they count as made. To be called before the next change is captured, whose
 // savepoint is not to take them back.

@@ -132,6 +132,21 @@ TRUNCATE stranger, plain;
 SELECT replay('plain');
 DROP TRIGGER after ON stranger;
 
+-- The second one of a table in a transaction, of which the file of another table tells.
+CREATE FUNCTION write_little() RETURNS trigger LANGUAGE plpgsql SET search_path = truncate_triggers AS $$
+BEGIN
+    INSERT INTO plain SELECT nextval('ids') FROM generate_series(1, 5);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER after AFTER TRUNCATE ON stranger FOR EACH STATEMENT EXECUTE FUNCTION write_little();
+BEGIN;
+TRUNCATE plain;
+INSERT INTO plain SELECT nextval('ids') FROM generate_series(1, 20);
+TRUNCATE stranger, plain, further;
+COMMIT;
+SELECT replay('plain');
+DROP TRIGGER after ON stranger;
+
 -- The trigger that would have recorded an earlier TRUNCATE of the root is disabled.
 DELETE FROM t;
 ALTER TABLE t DISABLE TRIGGER "!waybill_capture_truncate";
