@@ -53,6 +53,7 @@ void OrderedChanges::use(MemoryContext context, std::size_t memory_limit, Chunk 
 }
 
 Number OrderedChanges::capture(const CommandOrder::Capture &change, bool some_late) {
+    refuse_torn();
     const Number number = order_.capture(change);
     if (order_.window_size() > CommandOrder::max_window && (order_.inverted() || some_late))
         ereport(ERROR, errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -86,14 +87,25 @@ bool OrderedChanges::is_window_behind_mark() const {
 void OrderedChanges::end_window() {
     if (order_.inverted() && !(window_ == stream_.end())) {
         Places places{.stretches = order_.stretches(), .last = recorded_before_};
+        torn_ = true; // if it fails: a savepoint behind the window may be rolled back to, and the transaction go on
         stream_.sort(window_, place_of_next, &places);
+        torn_ = false;
     }
     order_.begin_window();
     window_ = stream_.end();
     recorded_before_ = last_recorded_;
 }
 
+void OrderedChanges::refuse_torn() const {
+    if (!torn_) return;
+    ereport(ERROR, errcode(ERRCODE_IN_FAILED_SQL_TRANSACTION),
+            errmsg("cannot go on with a transaction whose captured changes were lost"),
+            errdetail("An error broke off putting them in the order in which they were made."),
+            errhint("Roll the transaction back and repeat it."));
+}
+
 ChunkStream &OrderedChanges::in_order() {
+    refuse_torn();
     end_window();
     return stream_;
 }
@@ -101,12 +113,13 @@ ChunkStream &OrderedChanges::in_order() {
 OrderedChanges::Mark OrderedChanges::mark() {
     marked_ = true;
     last_mark_ = stream_.end();
-    return {.start = last_mark_, .last_recorded = last_recorded_, .order = order_.mark()};
+    return {.start = last_mark_, .last_recorded = last_recorded_, .order = order_.mark(), .torn = torn_};
 }
 
 void OrderedChanges::restore(const Mark &mark) {
     stream_.truncate(mark.start);
     last_recorded_ = mark.last_recorded;
+    torn_ = mark.torn;
     if (order_.restore(mark.order)) return;
     window_ = mark.start;
     recorded_before_ = mark.last_recorded;

@@ -21,11 +21,11 @@ public:
     // As ChunkStream::use().
     void use(MemoryContext context, std::size_t memory_limit, Chunk *first_chunk);
 
-    [[nodiscard]] bool empty() const { return stream_.empty(); }
+    [[nodiscard]] bool empty() const { return stream_.empty() && !torn_; }
 
     // A change is captured; append() with its number follows, unless it is not to be recorded. `some_late`: there are
     // changes that were captured before and will be appended later.
-    // Error: when there are more in the window than numbers tell apart.
+    // Error: when there are more in the window than numbers tell apart, or an error broke off putting it in order.
     Number capture(const CommandOrder::Capture &change, bool some_late);
     void append(const EncodedChange &change, Number number);
 
@@ -37,13 +37,14 @@ public:
     // Ends the window if none is known to wait. There must be none that is appended later.
     void end_complete_window();
 
-    // All of them, when no more come.
+    // All of them, when no more come. Error: when an error broke off putting them in order.
     ChunkStream &in_order();
 
     struct Mark {
         StreamPosition start;
         Number last_recorded;
         CommandOrder::Mark order;
+        bool torn;
     };
 
     [[nodiscard]] Mark mark();
@@ -60,12 +61,14 @@ public:
 private:
     [[nodiscard]] bool is_window_behind_mark() const;
     void end_window();
+    void refuse_torn() const;
 
     ChunkStream stream_;
     CommandOrder order_;
     StreamPosition window_;  // where it begins
     Number recorded_before_; // the window: the last one
     Number last_recorded_;
+    bool torn_; // some were lost while they were put in order
     bool marked_;
     StreamPosition last_mark_;
 };
