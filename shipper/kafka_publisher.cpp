@@ -201,7 +201,7 @@ void KafkaPublisher::make_topic(const std::string &topic) {
 
     const TimePoint deadline = waiter_.now() + kafka::admin_timeout;
     if (kafka::is_mock_cluster(handles_->producer.get())) return auto_create_topic(topic, deadline);
-    const auto &[code, text] =
+    const auto [code, text] =
         kafka::create_topics(handles_->producer.get(), options_, {&topic, 1}, false, waiter_).at(topic);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
         const Remedy what_to_do = remedy(code);
