@@ -201,7 +201,9 @@ def test_invalid_text_stops_nobody(pipeline_in, encoding):
         assert after["id"] == after["v"] == expected
         assert after[name] == [expected, None]
         assert after["n"] == name and after["e"] == f"l{name}"
-        assert json.loads(after["j"]) == json.loads(after["s"]) == shown_by_output
+        assert json.loads(after["j"]) == shown_by_output
+        # PostgreSQL 18 escapes what it makes JSON of to its end.
+        assert json.loads(after["s"]) in (shown_by_output, expected.replace("\uf700", "\0"))
         assert after["p"].strip("()").split(",")[1].strip('"') == shown_by_output
     schema = json.loads(records[0].value)["schema"]
     [enumeration] = [field for field in schema["fields"][1]["fields"] if field["field"] == "e"]

@@ -127,8 +127,9 @@ def test_changed_columns_have_the_schema_of_a_string(people):
     value = json.loads(record.value)
     after = next(field for field in value["schema"]["fields"] if field["field"] == "after")
     fields = {field["field"]: field for field in after["fields"]}
-    assert fields["age"] == {"type": "string", "optional": True, "field": "age"}
-    assert fields["name"] == {"type": "string", "optional": False, "field": "name"}
+    masked = {"type": "string", "parameters": {"masked": "true"}}
+    assert fields["age"] == masked | {"optional": True, "field": "age"}
+    assert fields["name"] == masked | {"optional": False, "field": "name"}
 
 
 def test_a_hashed_key_is_hashed_in_the_key_and_in_the_row(people):
