@@ -97,14 +97,15 @@ emulate() {
 }
 
 inside() {
-    local toolchain=$1 postgresql=$2 suites=(regress isolation unit)
+    local toolchain=$1 postgresql=$2
     cd /mnt/waybill
     export WAYBILL_POSTGRESQL_VERSION=$postgresql WAYBILL_DEPENDENCIES=present MAKEFLAGS="CXX=$toolchain"
     export HOME=/root LC_ALL=C.UTF-8 PG_CONFIG=/usr/lib/postgresql/$postgresql/bin/pg_config
     case $toolchain in
         sanitizers)
             unset MAKEFLAGS
-            make -j"$(nproc)" -f shipper/Makefile WERROR=1 SANITIZE=1 CXX=g++-12 test
+            make -j"$(nproc)" -f shipper/Makefile WERROR=1 SANITIZE=1 CXX=g++-12 all
+            build/sanitize/waybill-unit-tests --gtest_brief=1
             ;;
         refused)
             refuses s390x-linux-gnu "waybill needs a little-endian machine"
@@ -114,11 +115,16 @@ inside() {
             export PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig
             export MAKEFLAGS="CXX=aarch64-linux-gnu-g++-14 CC=aarch64-linux-gnu-gcc-14"
             emulate "/usr/lib/postgresql/$postgresql/bin"/* "/usr/lib/postgresql/$postgresql/lib/pgxs/src/test"/*/*
-            make -j"$(nproc)" WERROR=1 world
+            make -j"$(nproc)" -f shipper/Makefile WERROR=1 all
             emulate build/waybill-*
-            scripts/test.sh regress unit
+            build/waybill-unit-tests --gtest_brief=1
+            scripts/test.sh regress
             ;;
-        *) scripts/test.sh "${suites[@]}" ;;
+        *)
+            make -j"$(nproc)" -f shipper/Makefile WERROR=1 all
+            build/waybill-unit-tests --gtest_brief=1
+            scripts/test.sh regress isolation
+            ;;
     esac
 }
 
@@ -174,7 +180,7 @@ for toolchain in "${toolchains[@]}"; do
     ' - "$tree" "$work" "$root" "$toolchain" "$postgresql" >"$work/log" 2>&1 </dev/null || status=$?
     if ((status == 0)); then
         passed=$((passed + 1))
-        echo "$toolchain: $(grep -E 'passed' "$work/log" | tail -n 4 | paste -s -d ';' || true) ($((SECONDS - begin)) s)"
+        echo "$toolchain: $(grep -iE '(passed|assertion failed)' "$work/log" | tail -n 4 | paste -s -d ';' || true) ($((SECONDS - begin)) s)"
     else
         failed=$((failed + 1))
         tail -n 80 "$work/log" | cut -c 1-400
