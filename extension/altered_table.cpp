@@ -29,7 +29,9 @@ const char *alteration(AlterTableType subcommand) {
     case AT_DropColumnRecurse:
 #endif
     case AT_DropColumn: return "changed";
+#if !NOT_NULL_IS_A_CONSTRAINT // which watch_drop() is told of
     case AT_DropNotNull: return "nullable";
+#endif
     default: return nullptr;
     }
 }
@@ -72,7 +74,6 @@ Datum waybill_alteration(PG_FUNCTION_ARGS) {
 Datum waybill_is_own_transaction(PG_FUNCTION_ARGS) {
     PG_RETURN_BOOL(TransactionIdIsCurrentTransactionId(DatumGetTransactionId(PG_GETARG_DATUM(0))));
 }
-
 // table_of_dropped_index(index oid) → oid. What an event trigger is told of a dropped index does not say whose it was;
 // the row that says it is deleted, but still there until the transaction has ended.
 Datum waybill_table_of_dropped_index(PG_FUNCTION_ARGS) {

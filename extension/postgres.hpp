@@ -129,6 +129,7 @@ extern "C" {
 // Subcommands of ALTER TABLE that there were not always.
 #define HAS_DETACH_FINALIZE (PG_VERSION_NUM >= 140000)
 #define HAS_SET_ACCESS_METHOD (PG_VERSION_NUM >= 150000)
+#define NOT_NULL_IS_A_CONSTRAINT (PG_VERSION_NUM >= 180000)
 #define HAS_DROP_COLUMN_RECURSE (PG_VERSION_NUM < 160000)
 
 // Empty before PostgreSQL 16, but we compile with hidden visibility.

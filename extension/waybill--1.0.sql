@@ -934,13 +934,16 @@ CREATE FUNCTION waybill_internal.watch_drop() RETURNS event_trigger
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_event_trigger_dropped_objects() d
                    WHERE d.object_type = 'trigger' AND starts_with(d.address_names[3], '!waybill_')
-                      OR d.object_type = 'index' AND EXISTS (SELECT FROM waybill_internal.capture_trigger)) THEN
+                      OR d.object_type IN ('index', 'table constraint') AND EXISTS (SELECT FROM waybill_internal.capture_trigger)) THEN
         RETURN;
     END IF;
     BEGIN
         PERFORM waybill_internal.warn_of_lost_key(t.relation)
-            FROM (SELECT DISTINCT waybill_internal.table_of_dropped_index(d.objid) AS relation
-                  FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'index') t
+            FROM (SELECT waybill_internal.table_of_dropped_index(d.objid) AS relation
+                  FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'index'
+                  UNION -- NOT NULL is a constraint from PostgreSQL 18 on
+                  SELECT to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]))
+                  FROM pg_event_trigger_dropped_objects() d WHERE d.object_type = 'table constraint') t
             WHERE EXISTS (SELECT FROM waybill_internal.capture_trigger c WHERE c.relation = t.relation AND c.parent = 0);
         IF waybill_internal.warns() THEN
             PERFORM waybill_internal.warn_of_drops(tg_tag);
@@ -951,7 +954,7 @@ BEGIN
     END;
 END
 $$;
-COMMENT ON FUNCTION waybill_internal.watch_drop() IS 'warns when triggers of ours were dropped, or an index that was a key';
+COMMENT ON FUNCTION waybill_internal.watch_drop() IS 'warns when triggers of ours were dropped, or what made a key';
 
 ---------------------------------------------------------------------------------------------------------------------
 -- Reading the log: what a shipper calls

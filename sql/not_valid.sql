@@ -21,6 +21,13 @@ UPDATE t SET b = 4;
 SELECT never_null();
 SELECT before, after FROM waybill.changes WHERE "table" = 'not_valid.t' ORDER BY csn;
 
+-- One that goes by its name takes along a key that its column was in.
+CREATE TABLE k (a int CONSTRAINT a_set NOT NULL UNIQUE);
+SELECT waybill.enable_capture('k');
+ALTER TABLE k DROP CONSTRAINT a_set;
+ALTER TABLE k ALTER a SET NOT NULL;
+ALTER TABLE k ALTER a DROP NOT NULL;
+
 SET client_min_messages = warning;
 SET waybill.ddl_warnings = off;
 DROP SCHEMA not_valid CASCADE;
