@@ -176,7 +176,9 @@ run_pg_regress() {
     local status=0
     (
         cd "$output/input" # as `make installcheck` in the checkout: tests include files by their path from there
+        # psql's tables are as wide as the locale says. pg_regress takes LC_ALL away.
         PG_REGRESS_DIFF_OPTS=-U3 unprivileged env -u PGHOST -u PGPORT -u PGUSER -u PGDATABASE TMPDIR="$output/tmp" \
+            LANG=C.UTF-8 LC_CTYPE=C.UTF-8 LC_COLLATE=C.UTF-8 \
             "$pgxs/$program" --bindir="$bin" --inputdir="$output/input" \
             --outputdir="$output" --temp-instance="$output/instance" \
             --load-extension=waybill --dbname="waybill_${suite%-*}" "$@"
