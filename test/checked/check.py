@@ -42,6 +42,7 @@ class CheckedInstallation:
         self.suppressions = tree / "valgrind.supp"
         self.source = self.directory / "source"
         shutil.copytree(tree, self.directory / "postgres", symlinks=True)
+        self.version = postgres.server_version(self.bin)
         self.source.mkdir()
         shutil.copy(ROOT / "Makefile", self.source)
         for name in ("extension", "scripts", "sql", "expected", "test/isolation", "test/checked"):

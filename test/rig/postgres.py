@@ -31,6 +31,10 @@ def _output(*command) -> str:
     return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+def server_version(programs: pathlib.Path) -> int:
+    return int(re.search(r"\d+", _output(programs / "postgres", "--version"))[0])
+
+
 def major_version() -> int:
     """Of the PostgreSQL that the tests run on."""
     pg_config = os.environ.get("PG_CONFIG") or _output(ROOT / "scripts" / "postgres-version.sh")
@@ -52,7 +56,7 @@ class Installation:
         if done.returncode != 0:
             raise RuntimeError(f"install-postgres.sh failed:\n{done.stderr}")
         self.bin = pathlib.Path(done.stdout.strip())
-        self.version = int(_output(self.bin / "postgres", "--version").split()[2].split(".")[0])
+        self.version = server_version(self.bin)
 
     def close(self) -> None:
         processes.remove_directory(self.directory)
