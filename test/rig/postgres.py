@@ -31,14 +31,22 @@ def _output(*command) -> str:
     return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
+def _pg_config(*arguments: str) -> str:
+    """What the pg_config of the PostgreSQL that the tests run on says."""
+    return _output(os.environ.get("PG_CONFIG") or _output(ROOT / "scripts" / "postgres-version.sh"), *arguments)
+
+
+def _major(version: str) -> int:
+    return int(re.search(r"\d+", version)[0])
+
+
 def server_version(programs: pathlib.Path) -> int:
-    return int(re.search(r"\d+", _output(programs / "postgres", "--version"))[0])
+    return _major(_output(programs / "postgres", "--version"))
 
 
 def major_version() -> int:
     """Of the PostgreSQL that the tests run on."""
-    pg_config = os.environ.get("PG_CONFIG") or _output(ROOT / "scripts" / "postgres-version.sh")
-    return int(re.match(r"PostgreSQL (\d+)", _output(pg_config, "--version"))[1])
+    return _major(_pg_config("--version"))
 
 
 class Installation:
@@ -70,8 +78,7 @@ class Installation:
 
 def build_module(source: pathlib.Path, directory: pathlib.Path) -> pathlib.Path:
     """A library for the server, from one C file."""
-    pg_config = os.environ.get("PG_CONFIG") or _output(ROOT / "scripts" / "postgres-version.sh")
-    headers = _output(pg_config, "--includedir-server")
+    headers = _pg_config("--includedir-server")
     library = directory / f"{source.stem}.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-O1", f"-I{headers}", source, "-o", library],
                    check=True, stdin=subprocess.DEVNULL)
